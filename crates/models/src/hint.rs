@@ -1,0 +1,159 @@
+//! A hint: somebody said that a submission may have changed. It wakes the reconciler and never informs it.
+
+use crate::facts::words;
+use crate::{KycStatus, Risk, Time};
+use serde::{Deserialize, Serialize};
+
+words! {
+    /// Where a hint came from.
+    Source {
+        /// A webhook.
+        Webhook = "webhook",
+        /// A row of a list walk.
+        Sweep = "sweep",
+        /// An operator's backfill.
+        Backfill = "backfill",
+        /// An operator's `reconcile` or `redrive`.
+        Operator = "operator",
+    }
+}
+
+/// Which methods of authentication a webhook passed; a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Authentication(u8);
+
+impl Authentication {
+    /// None at all.
+    pub const NONE: Authentication = Authentication(0);
+    /// The caller's address is on the project's list.
+    pub const SOURCE_IP: Authentication = Authentication(1);
+    /// The secret path was right.
+    pub const PATH_TOKEN: Authentication = Authentication(2);
+    /// A signature over the body was right.
+    pub const HMAC: Authentication = Authentication(4);
+    /// The body was sealed with AES-GCM under the project's key.
+    pub const ENCRYPTED: Authentication = Authentication(8);
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Authentication) -> Authentication {
+        Authentication(self.0 | other.0)
+    }
+
+    /// Whether at least one method of `other` was passed.
+    pub const fn any_of(self, other: Authentication) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The names of the methods passed.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        [
+            (Self::SOURCE_IP, "source_ip"),
+            (Self::PATH_TOKEN, "path_token"),
+            (Self::HMAC, "hmac"),
+            (Self::ENCRYPTED, "encrypted"),
+        ]
+        .into_iter()
+        .filter(move |(method, _)| self.any_of(*method))
+        .map(|(_, name)| name)
+    }
+}
+
+/// What a hint claims. Compared with the truth to say `agreement` and to decide when to look again; never published.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Claim {
+    /// The vendor's trigger, verbatim, at most 64 characters; for hints without one, the source's word.
+    pub trigger: String,
+    /// The KYC status claimed.
+    pub status: Option<KycStatus>,
+    /// The vendor's own time of the change, if the body carried one.
+    pub changed_at: Option<Time>,
+    /// How many attempts the body counted.
+    pub attempts: Option<u32>,
+    /// Whether a red flag is claimed (`aml` only).
+    pub red_flag: Option<bool>,
+    /// Whether a deletion is claimed.
+    pub deleted: bool,
+}
+
+/// A notice that only a webhook can give: GET shows neither a clean screening nor monitoring (ARGOS protocol,
+/// section 7). The one marked exception to "a hint never informs".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Notice {
+    /// When it was received (our clock).
+    pub at: Time,
+    /// What it passed.
+    pub authentication: Authentication,
+}
+
+/// The newest notices known of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Notices {
+    /// A screening has ended.
+    pub aml: Option<Notice>,
+    /// Monitoring was registered.
+    pub monitoring: Option<Notice>,
+}
+
+impl Notices {
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.aml.is_none() && self.monitoring.is_none()
+    }
+
+    /// Takes from `other` what is newer.
+    pub fn merge(&mut self, other: &Notices) {
+        let newer = |mine: Option<Notice>, theirs: Option<Notice>| match (mine, theirs) {
+            (Some(mine), Some(theirs)) if theirs.at > mine.at => Some(theirs),
+            (Some(mine), _) => Some(mine),
+            (None, theirs) => theirs,
+        };
+        self.aml = newer(self.aml, other.aml);
+        self.monitoring = newer(self.monitoring, other.monitoring);
+    }
+}
+
+/// The core fields that a list row showed. Used only to drop a hint whose fields all equal the ledger's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Row {
+    /// The KYC status.
+    pub kyc_status: Option<KycStatus>,
+    /// The vendor's screening status, verbatim.
+    pub aml_vendor_status: Option<String>,
+    /// The risk level.
+    pub risk: Option<Risk>,
+    /// The vendor's clock.
+    pub updated_at: Option<Time>,
+    /// When the submission was made.
+    pub created_at: Option<Time>,
+}
+
+/// A record of `kyc.hints.v1` or `kyc.hints.bulk.v1`. Carries no personal data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    /// Ours: the first 32 hex characters of SHA-256 over project, receive time and body digest.
+    pub id: String,
+    /// Where it came from.
+    pub source: Source,
+    /// When we took it in (our clock).
+    pub received_at: Time,
+    /// What it passed at the door.
+    #[serde(default)]
+    pub authentication: Authentication,
+    /// What it claims.
+    #[serde(default)]
+    pub claim: Claim,
+    /// What only it can tell.
+    #[serde(default)]
+    pub notices: Notices,
+    /// SHA-256 of the body as hex; empty for hints without one.
+    #[serde(default)]
+    pub body_digest: String,
+    /// The list row behind a bulk hint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<Row>,
+    /// W3C trace context of the request that brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}

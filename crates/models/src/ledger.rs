@@ -1,0 +1,216 @@
+//! The seam to the ledger: partitions come and go, hints arrive, and decisions become durable together.
+//!
+//! The contract, which the Kafka ledger and the in-memory one both keep:
+//!
+//! 1. For each partition: `Assigned`, any number of `Entries`, `Ready`, then `Hint`/`Skipped` in offset order for each
+//!    lane, until `Revoked`. Each assignment has a new `epoch`; an event of an older epoch is void.
+//! 2. `Assigned { fresh: false }` means that `Entries` carry only what changed since this process last held the
+//!    partition; the reconciler kept the rest.
+//! 3. After `CommitError::Lost` the outcome is unknown: the ledger sends `Revoked` for every partition that it held and
+//!    assigns those that are still its own anew. Nothing may be decided for them until `Ready`.
+//! 4. A batch is all or nothing: events, snapshots, entries and offsets.
+
+use crate::{Entry, Event, Hint, Key, Snapshot, Time};
+use serde::{Deserialize, Serialize};
+use std::future::Future;
+
+/// Which of the two streams of hints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// Webhooks, ladders, rechecks: what somebody waits for.
+    Live,
+    /// Sweeps, backfills, re-looks: what has time.
+    Bulk,
+}
+
+impl Lane {
+    /// The word in metric labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Lane::Live => "live",
+            Lane::Bulk => "bulk",
+        }
+    }
+}
+
+/// What the ledger tells the reconciler.
+#[derive(Debug)]
+pub enum LedgerEvent {
+    /// The partition is ours; its entries follow.
+    Assigned {
+        /// Which.
+        partition: i32,
+        /// Of this assignment.
+        epoch: u64,
+        /// Whether entries kept from an earlier assignment must be forgotten.
+        fresh: bool,
+    },
+    /// Entries of a partition, in the ledger's order; `None` = forgotten.
+    Entries {
+        /// Which.
+        partition: i32,
+        /// Of this assignment.
+        epoch: u64,
+        /// Key and entry.
+        entries: Vec<(Key, Option<Entry>)>,
+    },
+    /// The ledger was read to its end; hints follow from these offsets.
+    Ready {
+        /// Which.
+        partition: i32,
+        /// Of this assignment.
+        epoch: u64,
+        /// The next offset of the live lane.
+        live: i64,
+        /// The next offset of the bulk lane.
+        bulk: i64,
+    },
+    /// A hint.
+    Hint {
+        /// Its partition.
+        partition: i32,
+        /// Of this assignment.
+        epoch: u64,
+        /// Its lane.
+        lane: Lane,
+        /// Its offset.
+        offset: i64,
+        /// The submission.
+        key: Key,
+        /// The hint.
+        hint: Box<Hint>,
+    },
+    /// A record that is no hint for this partition: its offset counts as settled.
+    Skipped {
+        /// Its partition.
+        partition: i32,
+        /// Of this assignment.
+        epoch: u64,
+        /// Its lane.
+        lane: Lane,
+        /// Its offset.
+        offset: i64,
+        /// To be written with the next commit, if it could not be read.
+        dead_letter: Option<Box<DeadLetter>>,
+    },
+    /// The partition is no longer ours. Entries may be kept in case it comes back.
+    Revoked {
+        /// Which.
+        partition: i32,
+    },
+    /// The ledger cannot go on (an unknown record version, for example). The service stops with this message.
+    Failed(String),
+}
+
+/// How far a partition's lanes are settled: the offsets that ride in the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Which partition.
+    pub partition: i32,
+    /// Of this assignment.
+    pub epoch: u64,
+    /// The lowest unsettled offset of the live lane.
+    pub live: i64,
+    /// The lowest unsettled offset of the bulk lane.
+    pub bulk: i64,
+}
+
+/// What happens to the state topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateChange {
+    /// Nothing.
+    Keep,
+    /// The snapshot is replaced.
+    Put(Box<Snapshot>),
+    /// The snapshot is deleted.
+    Tombstone,
+}
+
+/// What could not be reconciled. Never a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The submission, if it is known.
+    pub key: Option<Key>,
+    /// The reason class, a word for metrics.
+    pub reason: &'static str,
+    /// The message, without any content.
+    pub message: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it first failed.
+    pub first_seen: Time,
+    /// Topic, partition and offset of the record, if one is to blame.
+    pub origin: Option<(String, i32, i64)>,
+}
+
+/// What operators are told on the control topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Notification {
+    /// A hint's claim was not shown by any look of the ladder.
+    HintUnconfirmed {
+        /// The submission.
+        key: Key,
+        /// The vendor's trigger.
+        trigger: String,
+        /// The newest hint.
+        hint_id: Option<String>,
+        /// When the ladder ended.
+        at: Time,
+    },
+}
+
+/// What one decision changes.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The partition whose offsets must ride along.
+    pub partition: i32,
+    /// The submission.
+    pub key: Key,
+    /// In order of sequence.
+    pub events: Vec<Event>,
+    /// The state topic.
+    pub state: StateChange,
+    /// The new entry; `None` = a tombstone, only for entries without history.
+    pub entry: Option<Entry>,
+    /// A dead letter that comes with it.
+    pub dead_letter: Option<DeadLetter>,
+    /// For operators.
+    pub notifications: Vec<Notification>,
+}
+
+/// What becomes durable together. Every partition that a write names must be in `progress`.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Offsets, one row for each partition touched.
+    pub progress: Vec<Progress>,
+    /// Decisions.
+    pub writes: Vec<Write>,
+    /// Dead letters of records that could not be read at all.
+    pub dead_letters: Vec<DeadLetter>,
+}
+
+/// What became of a batch that was not committed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// Nothing of it is visible. Decide again.
+    #[error("the transaction was aborted: {0}")]
+    Aborted(String),
+    /// Unknown, or this producer was fenced. See rule 3 of the contract.
+    #[error("the outcome of the transaction is unknown: {0}")]
+    Lost(String),
+}
+
+/// The seam itself.
+pub trait Ledger: Send + 'static {
+    /// The next event; `None` once the ledger is closed. Cancel-safe.
+    fn next(&mut self) -> impl Future<Output = Option<LedgerEvent>> + Send;
+
+    /// Makes a batch durable. The future does not borrow the ledger, so that events go on meanwhile; at most one is
+    /// run at a time.
+    fn commit(&self, batch: Batch) -> impl Future<Output = Result<(), CommitError>> + Send + 'static;
+
+    /// Leaves the group in order; `next` then ends.
+    fn close(&self);
+}
