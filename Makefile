@@ -1,0 +1,57 @@
+# Every target that builds uses the same features and the same profile, so that nothing is built twice.
+
+FEATURES := --features argos-relay/dev
+KAFKA_DIR ?= .cache/broker
+KAFKA_PORT ?= 9092
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint fmt doc deny advisories bench kafka-up kafka-down clean
+
+help: ## Shows this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+build: ## Builds everything, tests included
+	cargo build --workspace --all-targets $(FEATURES)
+
+demo: ## Runs the whole service against a simulated ARGOS; no Kafka needed
+	@tests/prerequisites.sh cc c++ make
+	cargo run -q -p argos-relay $(FEATURES) -- demo
+
+test: ## Runs every test with a real Kafka broker (KAFKA_BOOTSTRAP=host:port to use your own)
+	tests/run.sh --workspace $(FEATURES)
+
+lint: ## Format, clippy, documentation; licences and sources where cargo-deny is installed
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(FEATURES) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace $(FEATURES)
+	@if command -v cargo-deny >/dev/null; then $(MAKE) --no-print-directory deny; \
+	else echo "cargo-deny is not installed: licences and sources were not checked (make deny installs it)"; fi
+
+fmt: ## Formats the code
+	cargo fmt --all
+
+doc: ## Builds the documentation of this workspace
+	cargo doc --no-deps --workspace $(FEATURES)
+
+deny: ## Checks licences, sources and banned crates (installs cargo-deny if absent: some minutes)
+	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
+	cargo deny --workspace $(FEATURES) check bans licenses sources
+
+advisories: ## Checks the dependencies against the RustSec advisory database (fetches it)
+	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
+	cargo deny --workspace $(FEATURES) check advisories
+
+bench: ## Runs the benchmarks with a real Kafka broker
+	@tests/prerequisites.sh cc c++ make java mvn
+	tests/with_broker.sh cargo bench -p tests
+
+kafka-up: ## Starts one Kafka broker on 127.0.0.1:9092 (KAFKA_PORT, KAFKA_DIR)
+	@tests/prerequisites.sh java mvn
+	tests/kafka/broker.sh start $(KAFKA_DIR) $(KAFKA_PORT)
+	@echo "Kafka serves on 127.0.0.1:$(KAFKA_PORT)"
+
+kafka-down: ## Stops it
+	tests/kafka/broker.sh stop $(KAFKA_DIR)
+
+clean: ## Removes what was built; the fetched Kafka stays in .cache
+	cargo clean

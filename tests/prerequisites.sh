@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Sees to it that the named tools are there; on Debian and Ubuntu it installs the missing ones with apt-get, and only
+# those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config java mvn
+# Exit codes: 0 all are there, 64 unknown tool, 69 one is missing and cannot be installed.
+set -euo pipefail
+
+package_of() {
+    case $1 in
+        cc) echo gcc libc6-dev ;;
+        c++) echo g++ ;;
+        make) echo make ;;
+        pkg-config) echo pkg-config ;;
+        java) echo openjdk-17-jre-headless ;;
+        mvn) echo maven ;;
+        *) echo "prerequisites.sh: unknown tool $1" >&2; exit 64 ;;
+    esac
+}
+
+present() {
+    command -v "$1" >/dev/null || return 1
+    # The broker needs Java 17; an older one counts as missing.
+    [ "$1" != java ] || [ "$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p;q')" -ge 17 ] 2>/dev/null
+}
+
+packages=()
+for tool in "$@"; do
+    if ! present "$tool"; then
+        names=$(package_of "$tool")
+        read -ra names <<<"$names"
+        packages+=("${names[@]}")
+    fi
+done
+[ ${#packages[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    as_root=(sudo -n)
+fi
+if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+    echo "Please install: ${packages[*]} (these are Debian's names)" >&2
+    exit 69
+fi
+echo "Installing ${packages[*]}" >&2
+{
+    "${as_root[@]}" apt-get update -qq &&
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+} >&2 || { echo "apt-get could not install ${packages[*]}" >&2; exit 69; }
