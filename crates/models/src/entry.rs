@@ -69,6 +69,8 @@ pub enum CheckReason {
     DeadLettered,
     /// By age, whatever the list says.
     Relook,
+    /// Set aside without a look: no budget, or the project's breaker is open.
+    Parked,
 }
 
 impl CheckReason {
@@ -84,6 +86,7 @@ impl CheckReason {
         CheckReason::Failed,
         CheckReason::DeadLettered,
         CheckReason::Relook,
+        CheckReason::Parked,
     ];
 
     /// The word in metric labels and answers to operators.
@@ -99,6 +102,7 @@ impl CheckReason {
             CheckReason::Failed => "failed",
             CheckReason::DeadLettered => "dead_lettered",
             CheckReason::Relook => "relook",
+            CheckReason::Parked => "parked",
         }
     }
 }
@@ -123,15 +127,17 @@ pub struct Pending {
     pub hinted_at: Option<Time>,
     /// Notices not yet part of the published facts.
     pub notices: Notices,
-    /// How many steps of the ladder were taken.
-    pub step: u8,
+    /// Since when the newest distinct claim was looked for in vain (our clock); where its ladder starts.
+    pub claimed_since: Option<Time>,
+    /// Since when GETs show an older state than is published; where that ladder starts.
+    pub stale_since: Option<Time>,
     /// Failed looks in a row.
     pub failures: u16,
     /// Of these, answers that could not be read.
     pub unreadable: u16,
     /// When the first of them failed.
     pub failing_since: Option<Time>,
-    /// When a published submission was first seen absent.
+    /// Since when GETs show no such submission.
     pub absent_since: Option<Time>,
 }
 

@@ -1,1 +1,3 @@
-//! placeholder
+//! Hint, GET, decision, commit.
+pub mod decision;
+pub mod policy;
