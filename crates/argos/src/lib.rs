@@ -1,1 +1,37 @@
-//! placeholder
+//! Everything that knows ARGOS's wire.
+//!
+//! Owns: webhook bodies ([`webhook`]), submission documents ([`document`]) and list pages ([`list`]), their
+//! timestamps ([`timestamp`]) and codes ([`reasons`]), the digest of personal data ([`personal`]), what a failure
+//! means ([`status`]), and the HTTP client ([`client`]). No other room names a field of ARGOS.
+//!
+//! Must not know: Kafka, the ledger, the decision, configuration files.
+//!
+//! Path: a webhook's bytes become a claim ([`webhook::decode`]), which is only a reason to ask. The client asks
+//! ([`client::Client`]), and the answer becomes a [`models::Truth`] ([`document::decode_single`]).
+//!
+//! The wire is read leniently: what nobody needs is skipped unread, whatever its type, and personal data is never
+//! built into values (the digest excepted, which forgets it at once). Encryption has its seam already: a sealed
+//! webhook is [`webhook::WebhookError::Encrypted`], a sealed answer is unreadable and says why.
+
+mod answer;
+pub mod client;
+
+pub mod document;
+#[cfg(test)]
+mod fixtures;
+pub mod list;
+pub mod personal;
+pub mod reader;
+pub mod reasons;
+pub mod status;
+mod submission;
+pub mod timestamp;
+pub mod webhook;
+mod wire;
+mod words;
+
+pub use client::{Client, ClientError, DateFormat, ListQuery, Project, Timeouts};
+pub use list::{Cursor, Page};
+pub use personal::{DigestKey, WeakKey};
+pub use reader::{Policy, Reader};
+pub use webhook::{Described, Webhook, WebhookError};

@@ -1,0 +1,50 @@
+//! The single answer of GET -> a truth.
+//!
+//! Owns which item of an answer is meant, and what "none" means (ARGOS protocol, sections 4.3 and 4.4). What an
+//! item holds is read in `submission`. Pure.
+
+use crate::answer::{Answer, item_id, unreadable};
+use crate::reader::Reader;
+use crate::submission;
+use crate::wire::text_of;
+use models::Time;
+use models::truth::Answer as Shown;
+use models::{LookError, Truth};
+
+/// Reads the body of a success.
+///
+/// No items: absent, which is a suspicion and not yet a deletion. Among several items the one with the requested id
+/// is taken; items without it are never taken for the one that was asked for.
+///
+/// # Errors
+/// [`LookError::Unreadable`] for what is not an answer of this kind, is sealed, shows another submission, or shows
+/// no status; [`LookError::Denied`] if a success carries an error body about project or key.
+pub fn decode_single(
+    bytes: &[u8],
+    requested: &str,
+    reader: &Reader,
+    asked_at: Time,
+) -> Result<Truth, LookError> {
+    let text = text_of(bytes);
+    let items = Answer::open(&text)?.items;
+    if items.is_empty() {
+        return Ok(Truth {
+            asked_at,
+            answer: Shown::Absent,
+        });
+    }
+    let item = items
+        .iter()
+        .find(|item| item_id(**item).is_some_and(|id| id == requested))
+        .ok_or_else(|| {
+            unreadable("the answer shows another submission, or one without submission_id")
+        })?;
+    Ok(Truth {
+        asked_at,
+        answer: Shown::Present(Box::new(submission::read(*item, reader)?)),
+    })
+}
+
+#[cfg(test)]
+#[path = "document_tests.rs"]
+mod tests;

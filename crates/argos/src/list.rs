@@ -1,0 +1,95 @@
+//! A page of the list -> thin rows and the cursor of the next page.
+//!
+//! Owns the ARGOS protocol, sections 4.2 and 4.3: a list row is thin and only ever yields a hint. Pure.
+
+use crate::answer::{Answer, item_id, unexpected, unreadable};
+use crate::submission::{kyc_status, screening, time, updated_at};
+use crate::wire::{Raw, text_of};
+use models::{LookError, Row, SubmissionId};
+
+/// Where the next page starts: both parts go back to ARGOS as they came.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Cursor {
+    /// `nextpageKey.id`.
+    pub id: String,
+    /// `nextpageKey.created_at`, verbatim: its format is not documented.
+    pub created_at: String,
+}
+
+/// One page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// What its rows show, in ARGOS's order; may repeat, and may be fewer than asked for.
+    pub rows: Vec<(SubmissionId, Row)>,
+    /// The next page; `None` = this was the last, however many rows it has.
+    pub next: Option<Cursor>,
+    /// Items without a usable id. They are lost to the walk, so they are counted.
+    pub unreadable: usize,
+}
+
+/// Reads the body of a success.
+///
+/// # Errors
+/// [`LookError::Unreadable`] if it is no list, is sealed, or has a `nextpageKey` without both parts: taking that for
+/// the end would cut the walk short in silence.
+pub fn decode_page(bytes: &[u8]) -> Result<Page, LookError> {
+    let text = text_of(bytes);
+    let answer = Answer::open(&text)?;
+    let mut page = Page {
+        rows: Vec::with_capacity(answer.items.len()),
+        next: None,
+        unreadable: 0,
+    };
+    for item in &answer.items {
+        match item_id(*item).and_then(|id| SubmissionId::new(&id).ok()) {
+            Some(id) => page.rows.push((id, row(*item))),
+            None => page.unreadable += 1,
+        }
+    }
+    page.next = answer.next.map(cursor).transpose()?.flatten();
+    Ok(page)
+}
+
+/// What is not shown, or cannot be read, is `None`: then the row cannot equal the ledger, and is looked at.
+fn row(item: Raw<'_>) -> Row {
+    let aml = screening(item);
+    Row {
+        kyc_status: kyc_status(item).ok().flatten().map(|(status, _)| status),
+        aml_vendor_status: aml.vendor_status,
+        risk: aml.risk,
+        updated_at: updated_at(item),
+        created_at: item.first_of(["created_at"]).and_then(time),
+    }
+}
+
+fn cursor(next: Raw<'_>) -> Result<Option<Cursor>, LookError> {
+    let Some([id, created_at]) = next.members(["id", "created_at"]) else {
+        // A blank text is an absent cursor.
+        let blank = next.string().is_some_and(|text| text.trim().is_empty());
+        return if blank {
+            Ok(None)
+        } else {
+            Err(unexpected("nextpageKey", next.kind()))
+        };
+    };
+    let verbatim = |field: Raw<'_>| {
+        field
+            .text()
+            .map(|text| field.string().unwrap_or(text).into_owned())
+    };
+    match (id.and_then(verbatim), created_at.and_then(verbatim)) {
+        (Some(id), Some(created_at)) => Ok(Some(Cursor { id, created_at })),
+        (None, None) if is_empty(next) => Ok(None),
+        _ => Err(unreadable("nextpageKey has not both parts")),
+    }
+}
+
+fn is_empty(object: Raw<'_>) -> bool {
+    let mut any = false;
+    object.each_member(|_, value| any |= value.kind().is_some());
+    !any
+}
+
+#[cfg(test)]
+#[path = "list_tests.rs"]
+mod tests;

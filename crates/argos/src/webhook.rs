@@ -1,0 +1,249 @@
+//! Webhook bodies: which submission they speak of, and what they claim.
+//!
+//! Owns every trigger of the ARGOS protocol, section 2, and the rule that tells sealed bodies (section 3). Must not
+//! know how a body was authenticated, or what becomes of a claim. Pure; reads no personal field at all.
+//!
+//! Path: [`decode`] checks the body as a whole, finds the id under one of its names, and lets the trigger decide
+//! which fields may claim something. A claim only ever schedules a look; nothing here is a fact.
+
+use crate::timestamp;
+use crate::wire::{Kind, Raw, cleaned, text_of};
+use crate::words;
+use models::{AmlStatus, Claim, InvalidId, KycStatus, SubmissionId, Time};
+
+/// The longest trigger that is kept, in characters.
+pub const MAX_TRIGGER: usize = 64;
+
+/// The names of the submission id, in order of preference (section 8, point 28).
+const ID_NAMES: [&str; 4] = ["submission_id", "submissionId", "Submission_id", "sid"];
+
+/// Why a body is no webhook of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookError {
+    /// Not JSON, or not an object. Answer 400.
+    #[error("the body is not a JSON object")]
+    NotAnObject,
+    /// It names a submission by something that cannot be an id. Answer 400.
+    #[error("the submission id is not acceptable")]
+    BadId(#[source] InvalidId),
+    /// `data` is a string and there is no `webhook_trigger`: the body is sealed. Open it first.
+    #[error("the body is encrypted")]
+    Encrypted,
+}
+
+/// A body that could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Webhook {
+    /// It speaks of a submission.
+    Submission(Described),
+    /// It speaks of none: another product's (section 2.12). Answer 200, count, forget.
+    Ignored {
+        /// Its trigger, at most [`MAX_TRIGGER`] characters; empty if it has none.
+        trigger: String,
+    },
+}
+
+/// What a body says about a submission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Which.
+    pub submission: SubmissionId,
+    /// What it claims.
+    pub claim: Claim,
+    /// It tells that a screening has ended, which no GET does (section 7).
+    pub aml_notice: bool,
+    /// It tells that monitoring was registered, which no GET does (section 2.10).
+    pub monitoring_notice: bool,
+}
+
+/// Reads a body.
+///
+/// Text that is not UTF-8 is read with replacement characters, a byte order mark is skipped, and of a repeated name
+/// the last counts: a hint is worth keeping, since it can do no harm.
+pub fn decode(bytes: &[u8]) -> Result<Webhook, WebhookError> {
+    let text = text_of(bytes);
+    let body = Raw::parse(&text).ok_or(WebhookError::NotAnObject)?;
+    let [trigger, data] = body
+        .members(["webhook_trigger", "data"])
+        .ok_or(WebhookError::NotAnObject)?;
+    let data_kind = data.and_then(Raw::kind);
+    if trigger.is_none() && data_kind == Some(Kind::String) {
+        return Err(WebhookError::Encrypted);
+    }
+    let trigger = trigger
+        .and_then(Raw::text)
+        .map(|word| cleaned(&word, MAX_TRIGGER))
+        .unwrap_or_default();
+    // faceAuth names the submission in `data` only (section 2.11).
+    let id = body
+        .first_of(ID_NAMES)
+        .or_else(|| data.and_then(|data| data.first_of(ID_NAMES)));
+    let Some(submission) = id.map(submission_id).transpose()?.flatten() else {
+        return Ok(Webhook::Ignored { trigger });
+    };
+    Ok(Webhook::Submission(describe(
+        body, data, submission, trigger,
+    )))
+}
+
+/// `None` if the field is there but blank.
+fn submission_id(field: Raw<'_>) -> Result<Option<SubmissionId>, WebhookError> {
+    match field.kind() {
+        Some(Kind::String) if field.string().is_none() => {
+            Err(WebhookError::BadId(InvalidId::Character))
+        }
+        Some(Kind::String | Kind::Number) => field
+            .text()
+            .map(|text| SubmissionId::new(&text))
+            .transpose()
+            .map_err(WebhookError::BadId),
+        Some(Kind::Object | Kind::Array | Kind::Bool) => {
+            Err(WebhookError::BadId(InvalidId::Character))
+        }
+        None => Ok(None),
+    }
+}
+
+/// What a trigger may claim.
+enum Trigger {
+    /// A KYC status; the one that it implies if the body names none.
+    Status(KycStatus),
+    Updated,
+    Delete,
+    Aml,
+    AmlMonitor,
+    /// Nothing: `injection`, `injectionFail` and `faceAuth` carry words like `approved` that are no KYC decision
+    /// (section 8, point 16), and it is not documented that they touch the submission's clock.
+    Nothing,
+    Unknown,
+}
+
+impl Trigger {
+    fn of(word: &str) -> Trigger {
+        match word.to_ascii_lowercase().as_str() {
+            "created" | "retry" => Trigger::Status(KycStatus::Incomplete),
+            "submit" => Trigger::Status(KycStatus::Pending),
+            "approved" => Trigger::Status(KycStatus::Approved),
+            "rejected" => Trigger::Status(KycStatus::Rejected),
+            "updated" => Trigger::Updated,
+            "delete" => Trigger::Delete,
+            "aml" => Trigger::Aml,
+            "aml_monitor" => Trigger::AmlMonitor,
+            "injection" | "injectionfail" | "faceauth" => Trigger::Nothing,
+            _ => Trigger::Unknown,
+        }
+    }
+}
+
+fn describe(
+    body: Raw<'_>,
+    data: Option<Raw<'_>>,
+    submission: SubmissionId,
+    word: String,
+) -> Described {
+    let trigger = Trigger::of(&word);
+    // For hints without a trigger, the source's word.
+    let word = if word.is_empty() {
+        "webhook".to_owned()
+    } else {
+        word
+    };
+    let mut claim = Claim {
+        trigger: word,
+        ..Claim::default()
+    };
+    match trigger {
+        Trigger::Status(implied) => {
+            let result = KycResult::of(body);
+            claim.status = Some(result.status.unwrap_or(implied));
+            claim.changed_at = result.changed_at;
+            claim.attempts = body.first_of(["attempts"]).and_then(Raw::count);
+        }
+        Trigger::Updated => {
+            claim.status = data.and_then(updated_status);
+            claim.changed_at = time(body, ["update_time", "updated_at", "update_at"]);
+        }
+        Trigger::Delete => {
+            claim.deleted = true;
+            claim.changed_at = time(body, ["delete_time"]);
+        }
+        Trigger::Aml => claim.red_flag = body.first_of(["aml_result", "aml"]).and_then(red_flag),
+        Trigger::AmlMonitor | Trigger::Nothing => {}
+        Trigger::Unknown => {
+            let result = KycResult::of(body);
+            claim.status = result.status;
+            claim.changed_at = result.changed_at.or_else(|| time(body, ["update_time"]));
+        }
+    }
+    Described {
+        submission,
+        claim,
+        aml_notice: matches!(trigger, Trigger::Aml),
+        monitoring_notice: matches!(trigger, Trigger::AmlMonitor),
+    }
+}
+
+/// The object `kyc_result`.
+#[derive(Default)]
+struct KycResult {
+    status: Option<KycStatus>,
+    changed_at: Option<Time>,
+}
+
+impl KycResult {
+    /// Its clock is `updated_at` (`update_at` in an old table), which GET shows too. Another of its times would
+    /// compare with nothing.
+    fn of(body: Raw<'_>) -> KycResult {
+        let Some(result) = body.first_of(["kyc_result"]) else {
+            return KycResult::default();
+        };
+        // A string where an object is usual, as in `updated`.
+        let word = if result.kind() == Some(Kind::String) {
+            Some(result)
+        } else {
+            result.first_of(["status"])
+        };
+        KycResult {
+            status: word.and_then(status),
+            changed_at: time(result, ["updated_at", "update_at"]),
+        }
+    }
+}
+
+/// `updated` names the new status in `data.kyc_result`, a string (section 2.6); `data.update` is shown as an array
+/// of names, which claims nothing, but would say as much if it held values.
+fn updated_status(data: Raw<'_>) -> Option<KycStatus> {
+    let [result, update] = data.members(["kyc_result", "update"])?;
+    let result = result.and_then(|result| match result.kind() {
+        Some(Kind::Object) => result.first_of(["status", "kycStatus"]),
+        _ => Some(result),
+    });
+    result
+        .and_then(status)
+        .or_else(|| update?.first_of(["kycStatus"]).and_then(status))
+}
+
+/// A status of ours; a word without one claims nothing that a look could confirm.
+fn status(field: Raw<'_>) -> Option<KycStatus> {
+    Some(words::kyc_status(&field.text()?)).filter(|status| *status != KycStatus::Unknown)
+}
+
+fn red_flag(result: Raw<'_>) -> Option<bool> {
+    match words::aml_status(&result.first_of(["currentstatus"])?.text()?) {
+        AmlStatus::RedFlag => Some(true),
+        AmlStatus::NotScreened | AmlStatus::Clear => Some(false),
+        AmlStatus::Unknown => None,
+    }
+}
+
+fn time<const N: usize>(object: Raw<'_>, names: [&str; N]) -> Option<Time> {
+    object
+        .members(names)?
+        .into_iter()
+        .flatten()
+        .find_map(|field| timestamp::parse(&field.text()?))
+}
+
+#[cfg(test)]
+#[path = "webhook_tests.rs"]
+mod tests;
