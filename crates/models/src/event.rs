@@ -1,7 +1,7 @@
 //! What downstream reads: events and snapshots.
 
 use crate::facts::words;
-use crate::{Facts, Key, KycStatus, AmlStatus, Time, SubmissionFacts, Kyc, Aml};
+use crate::{Aml, AmlStatus, Facts, Key, Kyc, KycStatus, SubmissionFacts, Time};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -140,7 +140,12 @@ pub struct Event {
 /// by a zero byte.
 pub fn event_id(key: &Key, sequence: u64, fingerprint: u128) -> String {
     let mut hash = Sha256::new();
-    for part in [key.project(), key.submission(), &sequence.to_string(), &format!("{fingerprint:032x}")] {
+    for part in [
+        key.project(),
+        key.submission(),
+        &sequence.to_string(),
+        &format!("{fingerprint:032x}"),
+    ] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }

@@ -9,6 +9,8 @@
 //! 3. After `CommitError::Lost` the outcome is unknown: the ledger sends `Revoked` for every partition that it held and
 //!    assigns those that are still its own anew. Nothing may be decided for them until `Ready`.
 //! 4. A batch is all or nothing: events, snapshots, entries and offsets.
+//! 5. `Revoked` comes only when no batch with that partition is half-way: the future of a commit that was under way
+//!    has its outcome by then.
 
 use crate::{Entry, Event, Hint, Key, Snapshot, Time};
 use serde::{Deserialize, Serialize};
@@ -209,7 +211,10 @@ pub trait Ledger: Send + 'static {
 
     /// Makes a batch durable. The future does not borrow the ledger, so that events go on meanwhile; at most one is
     /// run at a time.
-    fn commit(&self, batch: Batch) -> impl Future<Output = Result<(), CommitError>> + Send + 'static;
+    fn commit(
+        &self,
+        batch: Batch,
+    ) -> impl Future<Output = Result<(), CommitError>> + Send + 'static;
 
     /// Leaves the group in order; `next` then ends.
     fn close(&self);

@@ -10,8 +10,15 @@ pub fn is_older(truth: Option<Time>, published: Option<Time>) -> bool {
 
 /// Drops the claims that the truth shows or has overtaken; what is left waits. The overall agreement: one claim
 /// that is not shown makes it `behind`.
-pub fn settle_claims(policy: &Policy, submission: &Submission, claims: &mut Vec<Claim>) -> Agreement {
-    let all: Vec<Agreement> = claims.iter().map(|claim| of_claim(policy, submission, claim)).collect();
+pub fn settle_claims(
+    policy: &Policy,
+    submission: &Submission,
+    claims: &mut Vec<Claim>,
+) -> Agreement {
+    let all: Vec<Agreement> = claims
+        .iter()
+        .map(|claim| of_claim(policy, submission, claim))
+        .collect();
     let mut verdicts = all.iter();
     claims.retain(|_| verdicts.next() == Some(&Agreement::Behind));
     [Agreement::Behind, Agreement::Agrees, Agreement::Ahead]
@@ -57,9 +64,15 @@ pub fn of_claim(policy: &Policy, submission: &Submission, claim: &Claim) -> Agre
     let same = |status: KycStatus| status == submission.kyc.status;
     match (claim.status, claim.changed_at.zip(submission.updated_at)) {
         (Some(status), Some((claimed, shown))) if claimed <= shown + policy.clock_tolerance => {
-            if same(status) { Agreement::Agrees } else { Agreement::Ahead }
+            if same(status) {
+                Agreement::Agrees
+            } else {
+                Agreement::Ahead
+            }
         }
-        (None, Some((claimed, shown))) if claimed <= shown + policy.clock_tolerance => Agreement::Ahead,
+        (None, Some((claimed, shown))) if claimed <= shown + policy.clock_tolerance => {
+            Agreement::Ahead
+        }
         (_, Some(_)) => Agreement::Behind,
         (Some(status), None) if same(status) => attempts(submission, claim),
         (Some(status), None) if follows(status, submission.kyc.status) => Agreement::Ahead,
@@ -71,7 +84,10 @@ pub fn of_claim(policy: &Policy, submission: &Submission, claim: &Claim) -> Agre
 /// Same status, no clock: a claim of more attempts than are shown is not shown yet.
 fn attempts(submission: &Submission, claim: &Claim) -> Agreement {
     match claim.attempts {
-        Some(claimed) if submission.kyc.status == KycStatus::Incomplete && claimed > submission.kyc.retries => {
+        Some(claimed)
+            if submission.kyc.status == KycStatus::Incomplete
+                && claimed > submission.kyc.retries =>
+        {
             Agreement::Behind
         }
         _ => Agreement::Agrees,
@@ -83,7 +99,12 @@ fn attempts(submission: &Submission, claim: &Claim) -> Agreement {
 fn follows(claimed: KycStatus, shown: KycStatus) -> bool {
     matches!(
         (claimed, shown),
-        (KycStatus::Incomplete, KycStatus::Pending | KycStatus::Approved | KycStatus::Rejected)
-            | (KycStatus::Pending, KycStatus::Approved | KycStatus::Rejected)
+        (
+            KycStatus::Incomplete,
+            KycStatus::Pending | KycStatus::Approved | KycStatus::Rejected
+        ) | (
+            KycStatus::Pending,
+            KycStatus::Approved | KycStatus::Rejected
+        )
     )
 }

@@ -1,0 +1,378 @@
+//! The loop over the in-memory ledger, on paused time.
+
+use super::*;
+use crate::clock::RuntimeClock;
+use crate::memory::{Fault, MemoryBroker, by_key};
+use crate::metrics::Metrics;
+use crate::policy::Policy;
+use crate::state::{ProjectRules, Settings};
+use models::facts::{Kyc, KycStatus, Origin, Risk};
+use models::hint::Source;
+use models::{AmlStatus, Answer, Claim, Hint, HintSink, Key, Lane, Reading, Submission, Time};
+use std::sync::Mutex;
+
+const START: i64 = 1_772_000_000_000;
+
+fn at(millis: i64) -> Time {
+    Time::from_millis(START + millis)
+}
+
+fn key(id: usize) -> Key {
+    Key::parse(&format!("acme/s{id}")).unwrap()
+}
+
+/// A world of submissions whose looks take a while; `looks` counts them.
+struct World {
+    truths: Mutex<HashMap<Key, Submission>>,
+    looks: Mutex<HashMap<Key, usize>>,
+    down: Mutex<Option<LookError>>,
+    clock: RuntimeClock,
+    latency: Duration,
+}
+
+impl TruthSource for World {
+    async fn look(&self, key: &Key) -> Result<Truth, LookError> {
+        let asked_at = self.clock.now();
+        *self.looks.lock().unwrap().entry(key.clone()).or_default() += 1;
+        tokio::time::sleep(self.latency).await;
+        if let Some(error) = self.down.lock().unwrap().clone() {
+            return Err(error);
+        }
+        let truth = self.truths.lock().unwrap().get(key).cloned();
+        Ok(Truth {
+            asked_at,
+            answer: truth.map_or(Answer::Absent, |truth| Answer::Present(Box::new(truth))),
+        })
+    }
+}
+
+impl World {
+    fn set(&self, key: &Key, status: KycStatus) {
+        let submission = Submission {
+            user_id: None,
+            created_at: Some(at(0)),
+            updated_at: Some(self.clock.now()),
+            kyc: Kyc {
+                status,
+                vendor_status: status.to_string(),
+                decided_at: None,
+                reviewer: None,
+                origin: Origin::Unknown,
+                retries: 0,
+                reasons: Vec::new(),
+            },
+            aml_status: AmlStatus::NotScreened,
+            aml_vendor_status: "Not Screened".to_owned(),
+            risk: Risk::Unknown,
+            matches: 0,
+            aml_expected: None,
+            personal: [None, None],
+            reading: Reading::default(),
+        };
+        self.truths.lock().unwrap().insert(key.clone(), submission);
+    }
+
+    fn looks(&self, key: &Key) -> usize {
+        self.looks.lock().unwrap().get(key).copied().unwrap_or(0)
+    }
+}
+
+struct Lab {
+    world: Arc<World>,
+    broker: MemoryBroker,
+}
+
+impl Lab {
+    fn new(latency: Duration) -> Lab {
+        let clock = RuntimeClock::starting_at(at(0));
+        let world = World {
+            truths: Mutex::default(),
+            looks: Mutex::default(),
+            down: Mutex::default(),
+            clock,
+            latency,
+        };
+        Lab {
+            world: Arc::new(world),
+            broker: MemoryBroker::new(4),
+        }
+    }
+
+    fn start(
+        &self,
+    ) -> (
+        CancellationToken,
+        tokio::task::JoinHandle<Result<(), LoopError>>,
+    ) {
+        let rules = ProjectRules {
+            policy: Policy::default(),
+            requests_per_second: 1_000.0,
+        };
+        let projects = HashMap::from([("acme".to_owned(), rules)]);
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let state = State::new(
+            Settings::default(),
+            projects,
+            fastrand::Rng::with_seed(5),
+            metrics,
+            self.world.clock.now(),
+        );
+        let reconciler = Reconciler::new(
+            self.broker.join(),
+            Arc::clone(&self.world),
+            Arc::new(self.world.clock),
+            state,
+        );
+        let stop = CancellationToken::new();
+        (stop.clone(), tokio::spawn(reconciler.run(stop)))
+    }
+
+    async fn hint(&self, key: &Key, status: Option<KycStatus>) {
+        let now = self.world.clock.now();
+        let hint = Hint {
+            id: format!("{}", now.as_millis()),
+            source: Source::Webhook,
+            received_at: now,
+            authentication: models::Authentication::PATH_TOKEN,
+            claim: Claim {
+                trigger: "approved".to_owned(),
+                status,
+                ..Claim::default()
+            },
+            notices: models::Notices::default(),
+            body_digest: String::new(),
+            row: None,
+            traceparent: None,
+        };
+        self.broker.accept(key, Lane::Live, &hint).await.unwrap();
+    }
+
+    /// Until every hint is settled, or an hour has passed.
+    async fn settled(&self) {
+        let settled = async {
+            loop {
+                let changed = self.broker.changed();
+                if self.broker.unsettled() == 0 {
+                    return;
+                }
+                tokio::select! { () = changed => {}, () = tokio::time::sleep(Duration::from_millis(100)) => {} }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(3600), settled)
+            .await
+            .expect("every hint is settled in the end");
+    }
+
+    fn check_sequences(&self) {
+        for events in by_key(&self.broker.events_from(0)).values() {
+            let sequences: Vec<u64> = events.iter().map(|event| event.sequence).collect();
+            assert_eq!(sequences, (1..=events.len() as u64).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_becomes_one_confirmed_event() {
+    let lab = Lab::new(Duration::from_millis(20));
+    let (stop, task) = lab.start();
+    lab.world.set(&key(1), KycStatus::Approved);
+    lab.hint(&key(1), Some(KycStatus::Approved)).await;
+    lab.settled().await;
+    let events = lab.broker.events_from(0);
+    assert_eq!(events.len(), 1);
+    assert_eq!(
+        events[0].data.provenance.agreement,
+        models::Agreement::Agrees
+    );
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn hints_during_a_look_ask_for_exactly_one_more() {
+    let lab = Lab::new(Duration::from_millis(500));
+    let (stop, task) = lab.start();
+    lab.world.set(&key(1), KycStatus::Pending);
+    lab.hint(&key(1), Some(KycStatus::Pending)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(lab.world.looks(&key(1)), 1);
+    lab.world.set(&key(1), KycStatus::Approved);
+    for _ in 0..20 {
+        lab.hint(&key(1), Some(KycStatus::Approved)).await;
+    }
+    lab.settled().await;
+    assert_eq!(
+        lab.world.looks(&key(1)),
+        2,
+        "a look that began earlier covers none of the later hints"
+    );
+    lab.check_sequences();
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_repeats_of_a_forged_claim_cost_the_ladder_only() {
+    let lab = Lab::new(Duration::from_millis(10));
+    let (stop, task) = lab.start();
+    lab.world.set(&key(1), KycStatus::Rejected);
+    for _ in 0..1_000 {
+        lab.hint(&key(1), Some(KycStatus::Approved)).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    lab.settled().await;
+    tokio::time::sleep(Duration::from_secs(400)).await;
+    let events = lab.broker.events_from(0);
+    assert_eq!(
+        events.iter().map(|event| event.kind).collect::<Vec<_>>(),
+        [models::EventKind::Rejected]
+    );
+    assert!(
+        lab.world.looks(&key(1)) <= 1 + 4 + 1,
+        "{} looks",
+        lab.world.looks(&key(1))
+    );
+    assert_eq!(lab.broker.notifications().len(), 1);
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_id_costs_a_bounded_number_of_looks_and_leaves_nothing() {
+    let lab = Lab::new(Duration::from_millis(10));
+    let (stop, task) = lab.start();
+    for _ in 0..100 {
+        lab.hint(&key(9), Some(KycStatus::Approved)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(400)).await;
+    assert_eq!(lab.broker.unsettled(), 0);
+    assert_eq!(lab.broker.entry(&key(9)), None);
+    assert!(lab.broker.events_from(0).is_empty());
+    assert!(
+        lab.world.looks(&key(9)) <= 5,
+        "{} looks",
+        lab.world.looks(&key(9))
+    );
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn aborted_and_lost_commits_neither_lose_nor_repeat() {
+    for seed in 0..20 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let lab = Lab::new(Duration::from_millis(15));
+        let (stop, task) = lab.start();
+        for round in 0..30 {
+            for id in 0..5 {
+                lab.world.set(
+                    &key(id),
+                    if round % 2 == 0 {
+                        KycStatus::Approved
+                    } else {
+                        KycStatus::Rejected
+                    },
+                );
+                lab.hint(&key(id), None).await;
+            }
+            let faults = [
+                Fault::Abort,
+                Fault::LostAfterCommit,
+                Fault::LostBeforeCommit,
+            ];
+            lab.broker
+                .fail_commits((0..rng.usize(0..3)).map(|_| faults[rng.usize(0..3)]));
+            tokio::time::sleep(Duration::from_millis(rng.u64(1..60))).await;
+        }
+        lab.settled().await;
+        lab.check_sequences();
+        let states = lab.broker.states();
+        assert!(
+            (0..5).all(|id| states[&key(id)].facts.kyc.status == KycStatus::Rejected),
+            "seed {seed}"
+        );
+        stop.cancel();
+        task.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_that_crash_and_join_neither_lose_nor_repeat() {
+    for seed in 0..20 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let lab = Lab::new(Duration::from_millis(40));
+        let mut members = vec![lab.start(), lab.start()];
+        for round in 0..40 {
+            for id in 0..8 {
+                lab.world.set(
+                    &key(id),
+                    if round % 2 == 0 {
+                        KycStatus::Pending
+                    } else {
+                        KycStatus::Approved
+                    },
+                );
+                lab.hint(&key(id), None).await;
+            }
+            let (_, crashed) = members.swap_remove(rng.usize(0..members.len()));
+            crashed.abort();
+            members.push(lab.start());
+            tokio::time::sleep(Duration::from_millis(rng.u64(1..120))).await;
+        }
+        lab.settled().await;
+        lab.check_sequences();
+        let states = lab.broker.states();
+        assert!(
+            (0..8).all(|id| states[&key(id)].facts.kyc.status == KycStatus::Approved),
+            "seed {seed}"
+        );
+        for (stop, task) in members {
+            stop.cancel();
+            task.await.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_parks_keys_in_the_ledger_and_dead_letters_nothing() {
+    let lab = Lab::new(Duration::from_millis(5));
+    let (stop, task) = lab.start();
+    *lab.world.down.lock().unwrap() = Some(LookError::Retry("connection refused".to_owned()));
+    for id in 0..50 {
+        lab.world.set(&key(id), KycStatus::Approved);
+        lab.hint(&key(id), Some(KycStatus::Approved)).await;
+    }
+    tokio::time::timeout(Duration::from_secs(10), lab.settled())
+        .await
+        .expect("an outage holds no offset");
+    assert!(lab.broker.events_from(0).is_empty());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    *lab.world.down.lock().unwrap() = None;
+    tokio::time::sleep(Duration::from_secs(400)).await;
+    assert_eq!(lab.broker.states().len(), 50);
+    assert!(lab.broker.dead_letters().is_empty());
+    lab.check_sequences();
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn schedules_survive_a_kill() {
+    let lab = Lab::new(Duration::from_millis(5));
+    let (_, task) = lab.start();
+    lab.world.set(&key(1), KycStatus::Pending);
+    lab.hint(&key(1), Some(KycStatus::Approved)).await;
+    lab.settled().await;
+    task.abort();
+    lab.world.set(&key(1), KycStatus::Approved);
+    let (stop, task) = lab.start();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(
+        lab.broker.states()[&key(1)].facts.kyc.status,
+        KycStatus::Approved,
+        "the ladder went on after the kill"
+    );
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}

@@ -1,0 +1,170 @@
+//! One partition: its entries, its unsettled offsets, its timers, and the work on its keys.
+
+use crate::decision::Wake;
+use crate::window::Window;
+use models::{Entry, Hint, Key, Lane, Time};
+use std::collections::{BTreeSet, HashMap};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Partition {
+    pub(super) epoch: u64,
+    /// Ours, perhaps not yet restored.
+    pub(super) assigned: bool,
+    /// Restored: decisions may be made.
+    pub(super) running: bool,
+    /// Kept when the partition goes, in case it comes back.
+    pub(super) entries: HashMap<Key, Entry>,
+    pub(super) live: Window,
+    pub(super) bulk: Window,
+    pub(super) timers: BTreeSet<(Time, Key)>,
+    pub(super) work: HashMap<Key, Work>,
+}
+
+impl Partition {
+    pub(super) fn assign(&mut self, epoch: u64, fresh: bool) {
+        self.stop();
+        self.epoch = epoch;
+        self.assigned = true;
+        if fresh {
+            self.entries.clear();
+        }
+    }
+
+    pub(super) fn restore(&mut self, entries: Vec<(Key, Option<Entry>)>) {
+        for (key, entry) in entries {
+            match entry {
+                Some(entry) => self.entries.insert(key, entry),
+                None => self.entries.remove(&key),
+            };
+        }
+    }
+
+    pub(super) fn start(&mut self, live: i64, bulk: i64) {
+        self.running = true;
+        self.live = Window::starting_at(live);
+        self.bulk = Window::starting_at(bulk);
+        let due = |(key, entry): (&Key, &Entry)| entry.check.map(|check| (check.due, key.clone()));
+        self.timers = self.entries.iter().filter_map(due).collect();
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.assigned = false;
+        self.running = false;
+        self.timers.clear();
+        self.work.clear();
+        self.live = Window::default();
+        self.bulk = Window::default();
+    }
+
+    pub(super) fn window(&mut self, lane: Lane) -> &mut Window {
+        match lane {
+            Lane::Live => &mut self.live,
+            Lane::Bulk => &mut self.bulk,
+        }
+    }
+
+    /// An entry became durable.
+    pub(super) fn apply(&mut self, key: &Key, entry: Option<Entry>) {
+        if let Some(check) = self.entries.get(key).and_then(|old| old.check) {
+            self.timers.remove(&(check.due, key.clone()));
+        }
+        match entry {
+            Some(entry) => {
+                if self.running
+                    && let Some(check) = entry.check
+                {
+                    self.timers.insert((check.due, key.clone()));
+                }
+                self.entries.insert(key.clone(), entry);
+            }
+            None => {
+                self.entries.remove(key);
+            }
+        }
+    }
+}
+
+/// Where the work on a key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waits in this lane.
+    Queued(Lane),
+    /// A look is under way.
+    Running,
+    /// Decided, not yet committed.
+    Staged,
+}
+
+/// The work on one key: one run at a time, and what came meanwhile asks for one more.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) phase: Phase,
+    pub(super) current: Gathered,
+    pub(super) later: Option<(Gathered, Lane)>,
+}
+
+impl Work {
+    pub(super) fn queued(current: Gathered, lane: Lane) -> Work {
+        Work {
+            phase: Phase::Queued(lane),
+            current,
+            later: None,
+        }
+    }
+
+    /// Adds a hint. A run that has started cannot cover it: its GET began before the hint was read. Says whether
+    /// the key moves up to the live lane.
+    pub(super) fn add(&mut self, gathered: Gathered, lane: Lane) -> bool {
+        if let Phase::Queued(waits_in) = self.phase {
+            self.current.merge(gathered);
+            let promoted = lane == Lane::Live && waits_in == Lane::Bulk;
+            if promoted {
+                self.phase = Phase::Queued(Lane::Live);
+            }
+            return promoted;
+        }
+        match &mut self.later {
+            Some((later, later_lane)) => {
+                later.merge(gathered);
+                *later_lane = (*later_lane).min(lane);
+            }
+            None => self.later = Some((gathered, lane)),
+        }
+        false
+    }
+}
+
+/// What one run covers.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub(super) wake: Wake,
+    pub(super) offsets: Vec<(Lane, i64)>,
+    /// When the oldest of its webhooks was taken in.
+    pub(super) oldest: Option<Time>,
+}
+
+impl Gathered {
+    pub(super) fn recheck() -> Gathered {
+        Gathered {
+            wake: Wake::recheck(),
+            offsets: Vec::new(),
+            oldest: None,
+        }
+    }
+
+    pub(super) fn of_hint(hint: Hint, lane: Lane, offset: i64) -> Gathered {
+        let oldest = (lane == Lane::Live).then_some(hint.received_at);
+        Gathered {
+            wake: Wake::of(hint),
+            offsets: vec![(lane, offset)],
+            oldest,
+        }
+    }
+
+    fn merge(&mut self, other: Gathered) {
+        self.wake.merge(other.wake);
+        self.offsets.extend(other.offsets);
+        self.oldest = [self.oldest, other.oldest].into_iter().flatten().min();
+    }
+}
