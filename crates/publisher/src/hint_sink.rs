@@ -1,0 +1,354 @@
+//! The door's way into Kafka: `models::HintSink`.
+//!
+//! Owns: the idempotent hint producer, the bound on hints in flight, and the knowledge whether a hint could be made
+//! durable right now. Must not know: where hints come from, HTTP statuses.
+//!
+//! Path: [`KafkaHintSink::accept`] refuses at once while Kafka is known to be gone; else it takes one of a bounded
+//! number of places, hands the record over without waiting, and waits for the acknowledgement of all in-sync replicas,
+//! at most `hint_deadline`. A place is given back when librdkafka is done with the record, not when the caller stops
+//! waiting, so memory stays bounded. [`prober`] finds out when Kafka is back.
+
+mod prober;
+
+use crate::ledger::lock;
+use crate::record::{self, Topic};
+use crate::settings::{KafkaSettings, TopicNames, millis};
+use crate::stats::{KafkaMetrics, Listener};
+use models::{Hint, HintSink, Key, Lane, SinkError};
+use rdkafka::ClientContext;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// So many failures in a row mean that Kafka is gone; one is a blip.
+const FAILURES: u32 = 3;
+
+/// A hint that librdkafka has: its place, and who waits.
+struct InFlight {
+    /// Given back when this is dropped.
+    _place: OwnedSemaphorePermit,
+    reply: oneshot::Sender<Result<(), KafkaError>>,
+}
+
+/// What is known of Kafka. Shared by the callers, the producer's callbacks and the prober.
+struct Health {
+    metrics: KafkaMetrics,
+    available: AtomicBool,
+    /// Somebody said that Kafka might be gone: to be looked at now.
+    suspect: AtomicBool,
+    /// The producer cannot be used any more.
+    broken: AtomicBool,
+    failures: AtomicU32,
+    last_success: Mutex<Option<Instant>>,
+    stop: AtomicBool,
+    sleeping: Mutex<()>,
+    wake: Condvar,
+}
+
+impl Health {
+    fn set_available(&self, available: bool) {
+        if self.available.swap(available, Ordering::AcqRel) != available {
+            if available {
+                tracing::info!("hints can be made durable");
+            } else {
+                tracing::warn!("hints cannot be made durable: Kafka is not reachable");
+            }
+            self.metrics.available.set(f64::from(u8::from(available)));
+        }
+    }
+
+    fn succeeded(&self) {
+        self.failures.store(0, Ordering::Release);
+        *lock(&self.last_success) = Some(Instant::now());
+    }
+
+    fn failed(&self) {
+        if self.failures.fetch_add(1, Ordering::AcqRel) + 1 >= FAILURES {
+            self.set_available(false);
+        }
+        self.wake.notify_all();
+    }
+
+    fn on_error(&self, code: RDKafkaErrorCode) {
+        match code {
+            RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced => {
+                self.broken.store(true, Ordering::Release);
+                self.set_available(false);
+            }
+            RDKafkaErrorCode::AllBrokersDown => self.suspect.store(true, Ordering::Release),
+            _ => return,
+        }
+        self.wake.notify_all();
+    }
+
+    fn wait(&self, within: Duration) {
+        let guard = lock(&self.sleeping);
+        drop(
+            self.wake
+                .wait_timeout(guard, within)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+}
+
+/// What the producer's thread reports to.
+struct Reports {
+    listener: Listener,
+    health: Arc<Health>,
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+        self.listener.log(level, facility, message);
+    }
+    fn stats(&self, statistics: rdkafka::Statistics) {
+        self.listener.stats(statistics);
+    }
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.listener.error(error, reason);
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Box<InFlight>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, hint: Box<InFlight>) {
+        let outcome = match result {
+            Ok(_) => {
+                self.health.succeeded();
+                Ok(())
+            }
+            Err((error, _)) => {
+                self.health.failed();
+                Err(error.clone())
+            }
+        };
+        // Whoever waited may have gone; the outcome is counted where it was waited for.
+        drop(hint.reply.send(outcome));
+    }
+}
+
+type Producer = ThreadedProducer<Reports>;
+
+/// What callers and prober share.
+struct Inner {
+    settings: KafkaSettings,
+    names: TopicNames,
+    places: Arc<Semaphore>,
+    health: Arc<Health>,
+    /// `None` only while it is being replaced.
+    producer: RwLock<Option<Producer>>,
+}
+
+impl Inner {
+    fn create(&self) -> Result<Producer, KafkaError> {
+        let settings = &self.settings;
+        let mut config = settings.client("hints");
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("partitioner", "murmur2_random")
+            .set("linger.ms", millis(settings.hint_linger))
+            .set("message.timeout.ms", millis(settings.hint_delivery_timeout))
+            .set("retry.backoff.ms", "50")
+            .set(
+                "queue.buffering.max.messages",
+                (settings.hints_in_flight.max(1) * 2).to_string(),
+            )
+            .set("statistics.interval.ms", "10000");
+        let health = self.health.clone();
+        let listener = Listener::new("hints", self.health.metrics.clone())
+            .with_errors(Arc::new(move |code| health.on_error(code)));
+        ThreadedProducer::from_config_and_context(
+            &config,
+            Reports {
+                listener,
+                health: self.health.clone(),
+            },
+        )
+    }
+
+    /// Hands a record over without waiting.
+    fn hand_over(
+        &self,
+        lane: Lane,
+        key: &Key,
+        hint: &Hint,
+        in_flight: InFlight,
+    ) -> Result<(), SinkError> {
+        let (topic, name) = match lane {
+            Lane::Live => (Topic::Hints, &self.names.hints),
+            Lane::Bulk => (Topic::Bulk, &self.names.bulk),
+        };
+        let record = record::hint(topic, key, hint)
+            .map_err(|error| SinkError::Unavailable(error.to_string()))?;
+        let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        for (key, value) in &record.headers {
+            headers = headers.insert(Header {
+                key,
+                value: Some(value),
+            });
+        }
+        let mut next: BaseRecord<'_, str, Vec<u8>, Box<InFlight>> =
+            BaseRecord::with_opaque_to(name, Box::new(in_flight))
+                .key(key.as_str())
+                .headers(headers);
+        next.payload = record.payload.as_ref();
+        let guard = self.producer.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(producer) = guard.as_ref() else {
+            return Err(SinkError::Unavailable(
+                "the producer is being made anew".to_owned(),
+            ));
+        };
+        let Err((error, _)) = producer.send(next) else {
+            return Ok(());
+        };
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::QueueFull) => Err(SinkError::Full),
+            Some(code) => {
+                self.health.on_error(code);
+                Err(SinkError::Unavailable(error.to_string()))
+            }
+            None => Err(SinkError::Unavailable(error.to_string())),
+        }
+    }
+}
+
+/// The hint sink on Kafka.
+pub struct KafkaHintSink {
+    inner: Arc<Inner>,
+    prober: Option<JoinHandle<()>>,
+}
+
+impl KafkaHintSink {
+    /// Starts it; Kafka may be away. [`HintSink::is_available`] becomes true once metadata was fetched.
+    pub fn open(
+        settings: KafkaSettings,
+        metrics: KafkaMetrics,
+    ) -> Result<KafkaHintSink, crate::OpenError> {
+        metrics.available.set(0.0);
+        let health = Arc::new(Health {
+            metrics,
+            available: AtomicBool::new(false),
+            suspect: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            failures: AtomicU32::new(0),
+            last_success: Mutex::default(),
+            stop: AtomicBool::new(false),
+            sleeping: Mutex::default(),
+            wake: Condvar::new(),
+        });
+        let inner = Arc::new(Inner {
+            names: settings.names(),
+            places: Arc::new(Semaphore::new(settings.hints_in_flight)),
+            settings,
+            health,
+            producer: RwLock::new(None),
+        });
+        *inner
+            .producer
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(inner.create()?);
+        let probing = inner.clone();
+        let prober = std::thread::Builder::new()
+            .name("hints-prober".to_owned())
+            .spawn(move || prober::work(&probing))?;
+        Ok(KafkaHintSink {
+            inner,
+            prober: Some(prober),
+        })
+    }
+
+    /// Waits until no hint is in flight, at most `within`. Whether that was reached. Meanwhile new hints are `Full`.
+    pub async fn flush(&self, within: Duration) -> bool {
+        let all = u32::try_from(self.inner.settings.hints_in_flight).unwrap_or(u32::MAX);
+        tokio::time::timeout(within, self.inner.places.acquire_many(all))
+            .await
+            .is_ok()
+    }
+
+    async fn carry(
+        &self,
+        key: &Key,
+        lane: Lane,
+        hint: &Hint,
+    ) -> Result<(), (&'static str, SinkError)> {
+        let inner = &self.inner;
+        if !self.is_available() {
+            return Err((
+                "refused",
+                SinkError::Unavailable("Kafka is not reachable".to_owned()),
+            ));
+        }
+        let place = inner
+            .places
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| ("full", SinkError::Full))?;
+        let (reply, answer) = oneshot::channel();
+        inner
+            .hand_over(
+                lane,
+                key,
+                hint,
+                InFlight {
+                    _place: place,
+                    reply,
+                },
+            )
+            .map_err(|error| match error {
+                SinkError::Full => ("full", error),
+                SinkError::Unavailable(_) => ("refused", error),
+            })?;
+        match tokio::time::timeout(inner.settings.hint_deadline, answer).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(("failed", SinkError::Unavailable(error.to_string()))),
+            Ok(Err(_)) => Err((
+                "failed",
+                SinkError::Unavailable("the producer was made anew".to_owned()),
+            )),
+            Err(_) => {
+                inner.health.failed();
+                Err((
+                    "late",
+                    SinkError::Unavailable("no acknowledgement in time".to_owned()),
+                ))
+            }
+        }
+    }
+}
+
+impl HintSink for KafkaHintSink {
+    async fn accept(&self, key: &Key, lane: Lane, hint: &Hint) -> Result<(), SinkError> {
+        let result = self.carry(key, lane, hint).await;
+        let word = result
+            .as_ref()
+            .map_or_else(|(word, _)| *word, |()| "acknowledged");
+        self.inner
+            .health
+            .metrics
+            .deliveries
+            .with_label_values(&[word])
+            .inc();
+        result.map_err(|(_, error)| error)
+    }
+
+    fn is_available(&self) -> bool {
+        self.inner.health.available.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for KafkaHintSink {
+    /// Lets the prober's thread end; it takes the producer with it, so that nothing here blocks.
+    fn drop(&mut self) {
+        self.inner.health.stop.store(true, Ordering::Release);
+        self.inner.health.wake.notify_all();
+        drop(self.prober.take());
+    }
+}

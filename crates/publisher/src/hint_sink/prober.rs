@@ -1,0 +1,112 @@
+//! The thread that finds out whether Kafka is there, and makes the producer anew after a fatal error.
+//!
+//! Down: at once after a fatal error or several failures in a row; after one failed look when librdkafka says that all
+//! brokers are down (it says so as well when idle connections close, so that alone is not enough).
+//! Up: after the first metadata ever, later after two good looks in a row, and only if nothing handed over before is
+//! still stuck: metadata alone does not show that records are acknowledged.
+
+use super::{Health, Inner, Producer};
+use crate::ledger::lock;
+use rdkafka::producer::Producer as _;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Between two looks while Kafka is away.
+const EVERY: Duration = Duration::from_millis(250);
+/// How long a look may take while Kafka is away, and while it is only suspected to be.
+const PATIENCE: Duration = Duration::from_secs(1);
+const SUSPICION: Duration = Duration::from_millis(250);
+/// Good looks in a row until Kafka counts as back.
+const GOOD: u32 = 2;
+
+/// Runs until the sink is dropped; takes the producer with it.
+pub(super) fn work(inner: &Inner) {
+    let health = &inner.health;
+    let (mut good, mut ever, mut down_since) = (0, false, Instant::now());
+    let mut was_available = false;
+    while !health.stop.load(Ordering::Acquire) {
+        if health.broken.swap(false, Ordering::AcqRel) {
+            replace_producer(inner);
+        }
+        let available = health.available.load(Ordering::Acquire);
+        if was_available && !available {
+            (good, down_since) = (0, Instant::now());
+        }
+        was_available = available;
+        let suspected = health.suspect.swap(false, Ordering::AcqRel);
+        if !available || suspected {
+            if look(inner, if available { SUSPICION } else { PATIENCE }) {
+                good += 1;
+                if !available && (!ever || good >= GOOD) && nothing_stuck(inner, health, down_since)
+                {
+                    ever = true;
+                    health.failures.store(0, Ordering::Release);
+                    health.set_available(true);
+                    was_available = true;
+                }
+            } else {
+                good = 0;
+                health.set_available(false);
+            }
+        }
+        health.wait(EVERY);
+    }
+    let last = inner
+        .producer
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    drop(last);
+}
+
+/// Whether the broker tells of the hints topic and at least one partition of it has a leader.
+fn look(inner: &Inner, patience: Duration) -> bool {
+    let guard = inner
+        .producer
+        .read()
+        .unwrap_or_else(PoisonError::into_inner);
+    let Some(producer) = guard.as_ref() else {
+        return false;
+    };
+    match producer
+        .client()
+        .fetch_metadata(Some(&inner.names.hints), patience)
+    {
+        Ok(metadata) => metadata.topics().iter().any(|topic| {
+            topic.error().is_none()
+                && topic
+                    .partitions()
+                    .iter()
+                    .any(|partition| partition.leader() >= 0)
+        }),
+        Err(error) => {
+            tracing::debug!(error = %error, "Kafka is not reachable yet");
+            false
+        }
+    }
+}
+
+/// Whether everything handed over before Kafka went away is done with, or something was acknowledged since.
+fn nothing_stuck(inner: &Inner, health: &Health, down_since: Instant) -> bool {
+    let empty = inner.places.available_permits() == inner.settings.hints_in_flight;
+    empty || lock(&health.last_success).is_some_and(|at| at > down_since)
+}
+
+fn replace_producer(inner: &Inner) {
+    tracing::warn!("the hint producer is made anew");
+    match inner.create() {
+        Ok(new) => {
+            let old: Option<Producer> = inner
+                .producer
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .replace(new);
+            drop(old);
+        }
+        Err(error) => {
+            tracing::error!(error = %error, "the hint producer cannot be made; trying again");
+            inner.health.broken.store(true, Ordering::Release);
+        }
+    }
+}

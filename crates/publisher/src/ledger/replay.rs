@@ -1,0 +1,443 @@
+//! Reading a partition's past: stable offsets first, then the ledger to its true end.
+//!
+//! Owns: the threads that restore partitions, each with a pair of clients: one that reads only what is committed, and
+//! one that sees where the log really ends. Must not know: the group, transactions of its own, what entries mean.
+//!
+//! Path, for one partition:
+//! 1. The stable offsets of both lanes. The broker withholds them while a transaction that carries them is open.
+//! 2. The target: the ledger's end as a read-uncommitted client sees it. Whatever an earlier owner committed with the
+//!    offsets of step 1 lies below it.
+//! 3. Read until an end that was seen by a read which started after the last stable offset had reached the target.
+//!    Behind a zombie's open transaction that takes up to its timeout.
+//! 4. Tell the group thread.
+
+use super::{Events, Shared, Signal, lock};
+use crate::errors;
+use crate::record::RESERVED_PREFIX;
+use crate::settings::{KafkaSettings, millis};
+use crate::stats::Listener;
+use models::{Entry, Key, Lane, LedgerEvent, Progress};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use std::collections::VecDeque;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How many entries travel together.
+const CHUNK: usize = 500;
+/// How long one question to the broker may take.
+const QUESTION: Duration = Duration::from_secs(5);
+/// Between two looks at an open transaction.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A partition to restore.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Job {
+    pub(super) partition: i32,
+    pub(super) epoch: u64,
+    pub(super) from: Option<i64>,
+    pub(super) asked: Instant,
+}
+
+/// Partitions that wait to be restored: at most one job each.
+#[derive(Default)]
+pub(super) struct Jobs {
+    waiting: Mutex<VecDeque<Job>>,
+    more: Condvar,
+}
+
+impl Jobs {
+    /// Adds one; an older job of the same partition is void.
+    pub(super) fn push(&self, job: Job) {
+        let mut waiting = lock(&self.waiting);
+        waiting.retain(|other| other.partition != job.partition);
+        waiting.push_back(job);
+        self.more.notify_one();
+    }
+
+    fn take(&self, within: Duration) -> Option<Job> {
+        let waiting = lock(&self.waiting);
+        let result = self
+            .more
+            .wait_timeout_while(waiting, within, |jobs| jobs.is_empty());
+        let (mut waiting, _) = result.unwrap_or_else(PoisonError::into_inner);
+        waiting.pop_front()
+    }
+}
+
+struct Ear(Listener);
+
+impl ClientContext for Ear {
+    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+        self.0.log(level, facility, message);
+    }
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.error(error, reason);
+    }
+}
+
+impl ConsumerContext for Ear {}
+
+/// Why a restore did not come to its end.
+enum Stop {
+    /// The partition went away meanwhile.
+    Void,
+    /// The clients must be made anew; then again.
+    Broken(String),
+    /// The ledger cannot be read by this release.
+    Unreadable(String),
+}
+
+fn settings_of(settings: &KafkaSettings) -> (rdkafka::ClientConfig, rdkafka::ClientConfig) {
+    let mut committed = settings.client("replay");
+    committed
+        .set("group.id", &settings.group_id)
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.partition.eof", "true")
+        .set("fetch.wait.max.ms", millis(Duration::from_millis(10)));
+    let mut raw = settings.client("replay-end");
+    raw.set("isolation.level", "read_uncommitted")
+        .set("enable.auto.commit", "false");
+    (committed, raw)
+}
+
+/// One restoring thread's clients.
+pub(super) struct Restorer<'a> {
+    shared: &'a Shared,
+    events: &'a Events,
+    committed: BaseConsumer<Ear>,
+    raw: BaseConsumer<Ear>,
+}
+
+/// The thread: restores what is asked until the ledger is closed.
+pub(super) fn work(shared: &Shared, jobs: &Jobs, events: &Events, signals: &SyncSender<Signal>) {
+    let mut current: Option<Job> = None;
+    while !shared.stopping() {
+        let restorer = match Restorer::new(shared, events) {
+            Ok(restorer) => restorer,
+            Err(error) => {
+                tracing::error!(error = %error, "the consumers that read the ledger cannot be made");
+                std::thread::park_timeout(Duration::from_secs(1));
+                continue;
+            }
+        };
+        while !shared.stopping() {
+            let Some(job) = current
+                .take()
+                .or_else(|| jobs.take(Duration::from_millis(200)))
+            else {
+                restorer.idle();
+                continue;
+            };
+            match restorer.restore(&job) {
+                Ok((start, ledger_next)) => {
+                    shared
+                        .metrics
+                        .restore_seconds
+                        .observe(job.asked.elapsed().as_secs_f64());
+                    if signals
+                        .send(Signal::Restored { start, ledger_next })
+                        .is_err()
+                    {
+                        return;
+                    }
+                }
+                Err(Stop::Void) => {}
+                Err(Stop::Broken(why)) => {
+                    tracing::warn!(partition = job.partition, reason = %why, "reading the ledger starts again");
+                    current = Some(job);
+                    break;
+                }
+                Err(Stop::Unreadable(why)) => shared.fail(events, why),
+            }
+        }
+    }
+}
+
+impl<'a> Restorer<'a> {
+    fn new(shared: &'a Shared, events: &'a Events) -> Result<Restorer<'a>, KafkaError> {
+        let (committed, raw) = settings_of(&shared.settings);
+        let ear = || Ear(Listener::new("replay", shared.metrics.clone()));
+        let committed = BaseConsumer::from_config_and_context(&committed, ear())?;
+        let raw = BaseConsumer::from_config_and_context(&raw, ear())?;
+        Ok(Restorer {
+            shared,
+            events,
+            committed,
+            raw,
+        })
+    }
+
+    /// Serves the clients' own news while there is nothing to do.
+    fn idle(&self) {
+        for consumer in [&self.committed, &self.raw] {
+            if let Some(Err(error)) = consumer.poll(Duration::ZERO) {
+                tracing::debug!(error = %error, "an idle consumer has news");
+            }
+        }
+    }
+
+    fn check(&self, job: &Job) -> Result<(), Stop> {
+        let current = lock(&self.shared.table).is_current(job.partition, job.epoch);
+        if current && !self.shared.stopping() {
+            Ok(())
+        } else {
+            Err(Stop::Void)
+        }
+    }
+
+    fn restore(&self, job: &Job) -> Result<(Progress, i64), Stop> {
+        let names = &self.shared.names;
+        let (live, bulk) = self.stable_offsets(job)?;
+        let (low, target) = self.ask(job, || {
+            self.raw
+                .fetch_watermarks(&names.ledger, job.partition, QUESTION)
+        })?;
+        let mut next = job.from.unwrap_or(low).max(low);
+        let mut stable = self.last_stable(job)?;
+        loop {
+            let complete = stable >= target;
+            if next < stable {
+                next = self.read_to_end(job, next)?;
+            }
+            if complete {
+                break;
+            }
+            stable = self.wait_for(job, target)?;
+        }
+        let start = Progress {
+            partition: job.partition,
+            epoch: job.epoch,
+            live,
+            bulk,
+        };
+        Ok((start, next.max(target)))
+    }
+
+    /// Asks until there is an answer; the broker may be away for long.
+    fn ask<T>(&self, job: &Job, question: impl Fn() -> Result<T, KafkaError>) -> Result<T, Stop> {
+        loop {
+            self.check(job)?;
+            match question() {
+                Ok(answer) => return Ok(answer),
+                Err(error) if errors::ends_consumer(&error) => {
+                    return Err(Stop::Broken(error.to_string()));
+                }
+                Err(error) => {
+                    tracing::info!(partition = job.partition, error = %error, "the broker does not answer yet");
+                    self.pause();
+                }
+            }
+        }
+    }
+
+    /// A short wait that also serves the consumer; it has nothing assigned here, so nothing can be read by it.
+    fn pause(&self) {
+        if let Some(Err(error)) = self.committed.poll(LOOK) {
+            tracing::debug!(error = %error, "while waiting");
+        }
+    }
+
+    fn last_stable(&self, job: &Job) -> Result<i64, Stop> {
+        let ledger = &self.shared.names.ledger;
+        self.ask(job, || {
+            self.committed
+                .fetch_watermarks(ledger, job.partition, QUESTION)
+        })
+        .map(|(_, end)| end)
+    }
+
+    fn stable_offsets(&self, job: &Job) -> Result<(i64, i64), Stop> {
+        let names = &self.shared.names;
+        let found = self.ask(job, || {
+            let mut wanted = TopicPartitionList::with_capacity(2);
+            wanted.add_partition(&names.hints, job.partition);
+            wanted.add_partition(&names.bulk, job.partition);
+            let found = self.committed.committed_offsets(wanted, QUESTION)?;
+            for element in found.elements() {
+                element.error()?;
+            }
+            let offset = |topic| match found
+                .find_partition(topic, job.partition)
+                .map(|element| element.offset())
+            {
+                Some(Offset::Offset(offset)) => Some(offset),
+                _ => None,
+            };
+            Ok((offset(&names.hints), offset(&names.bulk)))
+        })?;
+        let live = self.start_of(job, Lane::Live, &names.hints, found.0)?;
+        let bulk = self.start_of(job, Lane::Bulk, &names.bulk, found.1)?;
+        Ok((live, bulk))
+    }
+
+    /// Where a lane starts: the committed offset, or the log's start if there is none or retention went past it.
+    fn start_of(
+        &self,
+        job: &Job,
+        lane: Lane,
+        topic: &str,
+        committed: Option<i64>,
+    ) -> Result<i64, Stop> {
+        let (low, high) = self.ask(job, || {
+            self.raw.fetch_watermarks(topic, job.partition, QUESTION)
+        })?;
+        let Some(offset) = committed else {
+            return Ok(low);
+        };
+        if offset < low {
+            let lost = (low - offset) as u64;
+            tracing::error!(
+                topic,
+                partition = job.partition,
+                lost,
+                "hints expired unsettled; a full sweep repairs it"
+            );
+            self.shared
+                .metrics
+                .hints_expired
+                .with_label_values(&[lane.as_str()])
+                .inc_by(lost);
+            Ok(low)
+        } else if offset > high {
+            tracing::error!(
+                topic,
+                partition = job.partition,
+                offset,
+                high,
+                "committed offset beyond the log's end"
+            );
+            Ok(low)
+        } else {
+            Ok(offset)
+        }
+    }
+
+    /// Waits until no transaction that began below the target is open.
+    fn wait_for(&self, job: &Job, target: i64) -> Result<i64, Stop> {
+        let started = Instant::now();
+        let mut named = false;
+        let result = loop {
+            match self.last_stable(job) {
+                Ok(stable) if stable >= target => break Ok(stable),
+                Ok(stable)
+                    if !named
+                        && started.elapsed()
+                            >= self.shared.settings.name_open_transaction_after =>
+                {
+                    named = true;
+                    let topic = &self.shared.names.ledger;
+                    let text = format!(
+                        "{topic}/{}: open transaction at offset {stable}",
+                        job.partition
+                    );
+                    tracing::warn!(
+                        partition = job.partition,
+                        stable,
+                        target,
+                        "waiting for an open transaction"
+                    );
+                    self.shared.metrics.open_transaction_waits.inc();
+                    lock(&self.shared.table).note(job.partition, job.epoch, Some(text));
+                }
+                Ok(_) => {}
+                Err(stop) => break Err(stop),
+            }
+            self.pause();
+        };
+        if named {
+            self.shared.metrics.open_transaction_waits.dec();
+            lock(&self.shared.table).note(job.partition, job.epoch, None);
+        }
+        result
+    }
+
+    /// Reads from an offset to the end that the broker shows, and hands the entries on. The next offset.
+    fn read_to_end(&self, job: &Job, from: i64) -> Result<i64, Stop> {
+        let mut wanted = TopicPartitionList::with_capacity(1);
+        let ledger = &self.shared.names.ledger;
+        let broken = |error: KafkaError| Stop::Broken(error.to_string());
+        wanted
+            .add_partition_offset(ledger, job.partition, Offset::Offset(from))
+            .map_err(broken)?;
+        self.committed.assign(&wanted).map_err(broken)?;
+        let result = self.read_assigned(job, from);
+        self.committed.unassign().map_err(broken)?;
+        result
+    }
+
+    fn read_assigned(&self, job: &Job, from: i64) -> Result<i64, Stop> {
+        let (mut next, mut chunk) = (from, Vec::new());
+        loop {
+            self.check(job)?;
+            match self.committed.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => {
+                    next = message.offset() + 1;
+                    chunk.extend(decode(&message)?);
+                    if chunk.len() >= CHUNK {
+                        self.hand_on(job, &mut chunk)?;
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) if partition == job.partition => {
+                    self.hand_on(job, &mut chunk)?;
+                    return Ok(next);
+                }
+                Some(Err(error)) => {
+                    let gone = error.rdkafka_error_code()
+                        == Some(RDKafkaErrorCode::UnknownTopicOrPartition);
+                    if errors::ends_consumer(&error) || gone {
+                        return Err(Stop::Broken(error.to_string()));
+                    }
+                    tracing::info!(partition = job.partition, error = %error, "reading the ledger goes on");
+                }
+                None => self.hand_on(job, &mut chunk)?,
+            }
+        }
+    }
+
+    fn hand_on(&self, job: &Job, chunk: &mut Vec<(Key, Option<Entry>)>) -> Result<(), Stop> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let entries = std::mem::take(chunk);
+        let event = LedgerEvent::Entries {
+            partition: job.partition,
+            epoch: job.epoch,
+            entries,
+        };
+        self.events.blocking_send(event).map_err(|_| Stop::Void)
+    }
+}
+
+/// One ledger record; nothing for reserved keys.
+fn decode(message: &BorrowedMessage<'_>) -> Result<Option<(Key, Option<Entry>)>, Stop> {
+    let at = || {
+        format!(
+            "{}/{} at offset {}",
+            message.topic(),
+            message.partition(),
+            message.offset()
+        )
+    };
+    let text = message.key().and_then(|key| std::str::from_utf8(key).ok());
+    let Some(text) = text else {
+        return Err(Stop::Unreadable(format!(
+            "{}: a ledger record without a key",
+            at()
+        )));
+    };
+    if text.starts_with(RESERVED_PREFIX) {
+        return Ok(None);
+    }
+    let key = Key::parse(text).map_err(|error| Stop::Unreadable(format!("{}: {error}", at())))?;
+    let entry = message.payload().map(Entry::decode).transpose();
+    let entry = entry.map_err(|error| Stop::Unreadable(format!("{}: {error}", at())))?;
+    Ok(Some((key, entry)))
+}

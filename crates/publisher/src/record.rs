@@ -1,0 +1,212 @@
+//! Words of the domain as Kafka records.
+//!
+//! Owns: the bytes and headers of every record that the relay writes: CloudEvents 1.0 in Kafka's binary mode for
+//! events, JSON for snapshots, hints and notifications, Kafka Connect's error headers for dead letters (which never
+//! have a body). Pure. Must not know: topics' names, producers, a clock.
+//!
+//! Path: [`crate::ledger`] and [`crate::hint_sink`] turn what they are given into a [`Record`] here and only carry it.
+
+use models::{
+    Batch, DeadLetter, Entry, Event, Hint, Key, Notification, Snapshot, StateChange, Write,
+};
+
+/// Keys of the ledger that start so are not entries.
+pub const RESERVED_PREFIX: char = '_';
+/// The reserved ledger key, on partition 0, under which the layout is recorded.
+pub const META_PARTITIONS: &str = "_meta/partitions";
+
+/// Which of the topics a record goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// Events for downstream.
+    Events,
+    /// The compacted state.
+    State,
+    /// Dead letters.
+    DeadLetters,
+    /// Notifications.
+    Notifications,
+    /// Live hints.
+    Hints,
+    /// Bulk hints.
+    Bulk,
+    /// The ledger.
+    Ledger,
+}
+
+/// One record, ready to be carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where to.
+    pub topic: Topic,
+    /// An explicit partition; `None` = by the key.
+    pub partition: Option<i32>,
+    /// The key; only a dead letter may have none.
+    pub key: Option<String>,
+    /// The value; `None` = a tombstone, or a dead letter.
+    pub payload: Option<Vec<u8>>,
+    /// Headers in order.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Record {
+    fn plain(topic: Topic, key: &Key, payload: Option<Vec<u8>>) -> Record {
+        Record {
+            topic,
+            partition: None,
+            key: Some(key.as_str().to_owned()),
+            payload,
+            headers: Vec::new(),
+        }
+    }
+
+    fn json<T: serde::Serialize>(
+        topic: Topic,
+        key: &Key,
+        value: &T,
+    ) -> Result<Record, serde_json::Error> {
+        let mut record = Record::plain(topic, key, Some(serde_json::to_vec(value)?));
+        record
+            .headers
+            .push(("content-type", "application/json".to_owned()));
+        Ok(record)
+    }
+}
+
+/// An event: CloudEvents 1.0, binary mode (Kafka protocol binding, section 3.2). `ce_sequence` has 20 digits, so that
+/// it sorts as text. `traceparent` has no prefix, as tracing tools expect it.
+pub fn event(event: &Event) -> Result<Record, serde_json::Error> {
+    let mut record = Record::json(Topic::Events, &event.key, &event.data)?;
+    record.headers.extend([
+        ("ce_specversion", "1.0".to_owned()),
+        ("ce_id", event.id.clone()),
+        (
+            "ce_source",
+            format!("/argos/projects/{}", event.key.project()),
+        ),
+        ("ce_type", event.kind.as_str().to_owned()),
+        ("ce_subject", event.key.submission().to_owned()),
+        ("ce_time", event.time.to_string()),
+        (
+            "ce_dataschema",
+            format!("urn:argos-relay:schema:{}", event.kind.as_str()),
+        ),
+        ("ce_sequence", format!("{:020}", event.sequence)),
+        ("ce_partitionkey", event.key.as_str().to_owned()),
+        ("ce_recordedtime", event.recorded_at.to_string()),
+    ]);
+    if let Some(trace) = &event.traceparent {
+        record.headers.push(("traceparent", trace.clone()));
+    }
+    Ok(record)
+}
+
+/// A snapshot, or its deletion.
+pub fn snapshot(key: &Key, snapshot: Option<&Snapshot>) -> Result<Record, serde_json::Error> {
+    match snapshot {
+        Some(snapshot) => Record::json(Topic::State, key, snapshot),
+        None => Ok(Record::plain(Topic::State, key, None)),
+    }
+}
+
+/// A ledger entry, or its deletion, on the partition whose offsets ride along.
+pub fn entry(partition: i32, key: &Key, entry: Option<&Entry>) -> Record {
+    Record {
+        partition: Some(partition),
+        ..Record::plain(Topic::Ledger, key, entry.map(Entry::encode))
+    }
+}
+
+/// A hint on the topic of its lane.
+pub fn hint(topic: Topic, key: &Key, hint: &Hint) -> Result<Record, serde_json::Error> {
+    let mut record = Record::json(topic, key, hint)?;
+    if let Some(trace) = &hint.traceparent {
+        record.headers.push(("traceparent", trace.clone()));
+    }
+    Ok(record)
+}
+
+/// A dead letter: headers only. Kafka Connect's names (`DeadLetterQueueReporter`) where it has one.
+pub fn dead_letter(letter: &DeadLetter) -> Record {
+    let mut headers = vec![("__connect.errors.connector.name", "argos-relay".to_owned())];
+    if let Some((topic, partition, offset)) = &letter.origin {
+        headers.extend([
+            ("__connect.errors.topic", topic.clone()),
+            ("__connect.errors.partition", partition.to_string()),
+            ("__connect.errors.offset", offset.to_string()),
+        ]);
+    }
+    headers.extend([
+        (
+            "__connect.errors.exception.class.name",
+            letter.reason.to_owned(),
+        ),
+        ("__connect.errors.exception.message", letter.message.clone()),
+        ("argos_relay.reason", letter.reason.to_owned()),
+        ("argos_relay.attempts", letter.attempts.to_string()),
+        ("argos_relay.first_seen", letter.first_seen.to_string()),
+    ]);
+    let key = letter.key.as_ref().map(|key| key.as_str().to_owned());
+    Record {
+        topic: Topic::DeadLetters,
+        partition: None,
+        key,
+        payload: None,
+        headers,
+    }
+}
+
+/// A notification for operators.
+pub fn notification(notice: &Notification) -> Result<Record, serde_json::Error> {
+    let Notification::HintUnconfirmed { key, .. } = notice;
+    Record::json(Topic::Notifications, key, notice)
+}
+
+/// The record that states how many partitions the ledger has.
+pub fn layout(partitions: i32) -> Record {
+    Record {
+        topic: Topic::Ledger,
+        partition: Some(0),
+        key: Some(META_PARTITIONS.to_owned()),
+        payload: Some(format!(r#"{{"partitions":{partitions}}}"#).into_bytes()),
+        headers: vec![("content-type", "application/json".to_owned())],
+    }
+}
+
+/// Reads what [`layout`] wrote.
+pub fn read_layout(payload: &[u8]) -> Option<i32> {
+    #[derive(serde::Deserialize)]
+    struct Layout {
+        partitions: i32,
+    }
+    serde_json::from_slice::<Layout>(payload)
+        .ok()
+        .map(|layout| layout.partitions)
+}
+
+/// All records of one decision, the ledger's last.
+fn records_of(write: &Write, records: &mut Vec<Record>) -> Result<(), serde_json::Error> {
+    for happened in &write.events {
+        records.push(event(happened)?);
+    }
+    match &write.state {
+        StateChange::Keep => {}
+        StateChange::Put(state) => records.push(snapshot(&write.key, Some(state))?),
+        StateChange::Tombstone => records.push(snapshot(&write.key, None)?),
+    }
+    records.extend(write.dead_letter.as_ref().map(dead_letter));
+    for notice in &write.notifications {
+        records.push(notification(notice)?);
+    }
+    records.push(entry(write.partition, &write.key, write.entry.as_ref()));
+    Ok(())
+}
+
+/// All records of a batch.
+pub fn batch(batch: &Batch) -> Result<Vec<Record>, serde_json::Error> {
+    let mut records: Vec<Record> = batch.dead_letters.iter().map(dead_letter).collect();
+    for write in &batch.writes {
+        records_of(write, &mut records)?;
+    }
+    Ok(records)
+}

@@ -1,0 +1,280 @@
+//! Figures of this room, and the ear that listens to librdkafka.
+//!
+//! Owns: every metric of this crate, declared once; [`Listener`], which carries librdkafka's logs, statistics and
+//! errors to `tracing` and to the metrics. Must not know: what any of them leads to.
+
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry,
+};
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::statistics::Statistics;
+use std::sync::Arc;
+
+/// The metrics of this crate.
+#[derive(Clone, Debug)]
+pub struct KafkaMetrics {
+    /// `argos_relay_commit_seconds`: from the start of a transaction to its commit.
+    pub commit_seconds: Histogram,
+    /// `argos_relay_commits_total{outcome}`: committed, aborted, lost.
+    pub commits: IntCounterVec,
+    /// `argos_relay_ledger_restore_seconds`: from assignment to ready.
+    pub restore_seconds: Histogram,
+    /// `argos_relay_ledger_partitions{phase}`: restoring, running.
+    pub partitions: IntGaugeVec,
+    /// `argos_relay_ledger_open_transaction_waits`: restores that wait too long for somebody's open transaction.
+    pub open_transaction_waits: IntGauge,
+    /// `argos_relay_events_published_total{type}`: committed events.
+    pub events: IntCounterVec,
+    /// `argos_relay_dead_letters_total{reason}`: committed dead letters.
+    pub dead_letters: IntCounterVec,
+    /// `argos_relay_hints_expired_total{lane}`: hints that retention removed before they were settled.
+    pub hints_expired: IntCounterVec,
+    /// `argos_relay_hints_foreign_total`: hints found on a wrong partition and moved.
+    pub hints_foreign: IntCounter,
+    /// `argos_relay_hint_deliveries_total{outcome}`: acknowledged, failed, late, refused, full.
+    pub deliveries: IntCounterVec,
+    /// `argos_relay_kafka_available`: whether a hint could be made durable.
+    pub available: Gauge,
+    /// `argos_relay_kafka_errors_total{client,kind}`: errors that librdkafka told of.
+    pub errors: IntCounterVec,
+    /// `argos_relay_kafka_queue_messages{client}`: records in librdkafka's queues.
+    pub queue: GaugeVec,
+    /// `argos_relay_kafka_consumer_lag{topic,partition}`: records behind the end, of assigned partitions.
+    pub lag: GaugeVec,
+}
+
+impl KafkaMetrics {
+    /// Declares and registers all of them.
+    pub fn register(registry: &Registry) -> Result<KafkaMetrics, prometheus::Error> {
+        let counters =
+            |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
+                let metric =
+                    IntCounterVec::new(Opts::new(name, help).namespace("argos_relay"), labels)?;
+                registry.register(Box::new(metric.clone()))?;
+                Ok(metric)
+            };
+        let gauges =
+            |name: &str, help: &str, labels: &[&str]| -> Result<GaugeVec, prometheus::Error> {
+                let metric = GaugeVec::new(Opts::new(name, help).namespace("argos_relay"), labels)?;
+                registry.register(Box::new(metric.clone()))?;
+                Ok(metric)
+            };
+        let histogram =
+            |name: &str, help: &str, buckets: Vec<f64>| -> Result<Histogram, prometheus::Error> {
+                let options = HistogramOpts::new(name, help)
+                    .namespace("argos_relay")
+                    .buckets(buckets);
+                let metric = Histogram::with_opts(options)?;
+                registry.register(Box::new(metric.clone()))?;
+                Ok(metric)
+            };
+        let partitions = IntGaugeVec::new(
+            Opts::new("ledger_partitions", "Partitions held, by phase.").namespace("argos_relay"),
+            &["phase"],
+        )?;
+        let waits = IntGauge::with_opts(
+            Opts::new(
+                "ledger_open_transaction_waits",
+                "Restores that wait too long for an open transaction.",
+            )
+            .namespace("argos_relay"),
+        )?;
+        let foreign = IntCounter::with_opts(
+            Opts::new(
+                "hints_foreign_total",
+                "Hints on a wrong partition, moved to theirs.",
+            )
+            .namespace("argos_relay"),
+        )?;
+        let available = Gauge::with_opts(
+            Opts::new(
+                "kafka_available",
+                "1 if a hint could be made durable right now.",
+            )
+            .namespace("argos_relay"),
+        )?;
+        registry.register(Box::new(partitions.clone()))?;
+        registry.register(Box::new(waits.clone()))?;
+        registry.register(Box::new(foreign.clone()))?;
+        registry.register(Box::new(available.clone()))?;
+        let fine = vec![
+            0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0,
+        ];
+        let coarse = vec![0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+        Ok(KafkaMetrics {
+            commit_seconds: histogram(
+                "commit_seconds",
+                "From the start of a transaction to its commit.",
+                fine,
+            )?,
+            commits: counters("commits_total", "Transactions by outcome.", &["outcome"])?,
+            restore_seconds: histogram(
+                "ledger_restore_seconds",
+                "From assignment of a partition to ready.",
+                coarse,
+            )?,
+            partitions,
+            open_transaction_waits: waits,
+            events: counters(
+                "events_published_total",
+                "Committed events by type.",
+                &["type"],
+            )?,
+            dead_letters: counters(
+                "dead_letters_total",
+                "Committed dead letters by reason.",
+                &["reason"],
+            )?,
+            hints_expired: counters(
+                "hints_expired_total",
+                "Hints removed by retention unsettled.",
+                &["lane"],
+            )?,
+            hints_foreign: foreign,
+            deliveries: counters(
+                "hint_deliveries_total",
+                "Hints handed to Kafka, by outcome.",
+                &["outcome"],
+            )?,
+            available,
+            errors: counters(
+                "kafka_errors_total",
+                "Errors told by librdkafka.",
+                &["client", "kind"],
+            )?,
+            queue: gauges(
+                "kafka_queue_messages",
+                "Records in librdkafka's queues.",
+                &["client"],
+            )?,
+            lag: gauges(
+                "kafka_consumer_lag",
+                "Records behind the end of a partition.",
+                &["topic", "partition"],
+            )?,
+        })
+    }
+}
+
+/// What librdkafka says, carried on. One for each client.
+pub(crate) struct Listener {
+    client: &'static str,
+    metrics: KafkaMetrics,
+    on_error: Option<Arc<dyn Fn(RDKafkaErrorCode) + Send + Sync>>,
+}
+
+impl Listener {
+    pub(crate) fn new(client: &'static str, metrics: KafkaMetrics) -> Listener {
+        Listener {
+            client,
+            metrics,
+            on_error: None,
+        }
+    }
+
+    /// With somebody who wants to know of errors; called on a polling thread, so it must be quick.
+    pub(crate) fn with_errors(
+        mut self,
+        hook: Arc<dyn Fn(RDKafkaErrorCode) + Send + Sync>,
+    ) -> Listener {
+        self.on_error = Some(hook);
+        self
+    }
+
+    fn kind(code: RDKafkaErrorCode) -> &'static str {
+        match code {
+            RDKafkaErrorCode::AllBrokersDown => "all_brokers_down",
+            RDKafkaErrorCode::BrokerTransportFailure => "transport",
+            RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => {
+                "authentication"
+            }
+            RDKafkaErrorCode::Resolve => "resolve",
+            RDKafkaErrorCode::SSL => "tls",
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
+                "unknown_topic"
+            }
+            RDKafkaErrorCode::PollExceeded => "poll_exceeded",
+            RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced => "fatal",
+            _ => "other",
+        }
+    }
+}
+
+impl ClientContext for Listener {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let client = self.client;
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error => {
+                tracing::warn!(client, facility, "librdkafka: {message}");
+            }
+            RDKafkaLogLevel::Warning => tracing::info!(client, facility, "librdkafka: {message}"),
+            _ => tracing::debug!(client, facility, "librdkafka: {message}"),
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.metrics
+            .queue
+            .with_label_values(&[self.client])
+            .set(statistics.msg_cnt as f64);
+        for topic in statistics.topics.values() {
+            for partition in topic
+                .partitions
+                .values()
+                .filter(|one| one.partition >= 0 && one.consumer_lag >= 0)
+            {
+                let labels = [topic.topic.as_str(), &partition.partition.to_string()];
+                self.metrics
+                    .lag
+                    .with_label_values(&labels)
+                    .set(partition.consumer_lag as f64);
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let Some(code) = error.rdkafka_error_code() else {
+            return;
+        };
+        if code == RDKafkaErrorCode::PartitionEOF {
+            return;
+        }
+        tracing::info!(
+            client = self.client,
+            kind = Listener::kind(code),
+            "kafka client: {reason}"
+        );
+        self.metrics
+            .errors
+            .with_label_values(&[self.client, Listener::kind(code)])
+            .inc();
+        if let Some(hook) = &self.on_error {
+            hook(code);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_registers_once_under_the_projects_prefix() {
+        let registry = Registry::new();
+        let metrics = KafkaMetrics::register(&registry).unwrap();
+        metrics.commits.with_label_values(&["committed"]).inc();
+        assert!(KafkaMetrics::register(&registry).is_err());
+        assert!(
+            registry
+                .gather()
+                .iter()
+                .all(|family| family.name().starts_with("argos_relay_"))
+        );
+    }
+}

@@ -1,0 +1,319 @@
+//! Asking the cluster about the topics, and making those that are missing.
+
+use super::policy::{Actual, Finding, TopicPolicy, findings, layout_findings, policies};
+use super::{TopicLine, TopicOutcome, TopicsReport};
+use crate::record::{self, META_PARTITIONS};
+use crate::settings::{KafkaSettings, millis};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Message, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How long one question may take.
+const QUESTION: Duration = Duration::from_secs(10);
+
+/// Why the topics could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicsError {
+    /// The cluster cannot be reached, or does not answer.
+    #[error("the cluster does not answer")]
+    Unreachable(#[source] KafkaError),
+    /// The cluster refused to make a topic.
+    #[error("topic {topic} was not made: {code}")]
+    NotMade {
+        /// Its name.
+        topic: String,
+        /// Kafka's word.
+        code: RDKafkaErrorCode,
+    },
+    /// The cluster refused to show a topic's configuration.
+    #[error("the configuration of a topic was not shown: {0}")]
+    NotShown(RDKafkaErrorCode),
+    /// The task was cancelled by the runtime.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<KafkaError> for TopicsError {
+    fn from(error: KafkaError) -> TopicsError {
+        TopicsError::Unreachable(error)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TopicsError> + Send + 'static,
+) -> Result<T, TopicsError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| TopicsError::Interrupted)?
+}
+
+/// Creates the topics that are missing, records the ledger's layout if it is not recorded, and reports on all.
+pub async fn apply(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError> {
+    let policies = policies(settings);
+    let client: AdminClient<DefaultClientContext> = settings.client("topics").create()?;
+    let there = partition_counts(settings).await?;
+    let missing: Vec<&TopicPolicy> = policies
+        .iter()
+        .filter(|policy| !there.contains_key(&policy.name))
+        .collect();
+    let configs: Vec<_> = missing.iter().map(|policy| policy.config()).collect();
+    let new = missing.iter().zip(&configs).map(|(policy, config)| {
+        let topic = NewTopic::new(
+            &policy.name,
+            policy.partitions,
+            TopicReplication::Fixed(policy.replication),
+        );
+        config
+            .iter()
+            .fold(topic, |topic, (key, value)| topic.set(key, value))
+    });
+    let new: Vec<NewTopic<'_>> = new.collect();
+    let mut created = Vec::new();
+    if !new.is_empty() {
+        let options = AdminOptions::new()
+            .operation_timeout(Some(QUESTION))
+            .request_timeout(Some(QUESTION));
+        for result in client.create_topics(&new, &options).await? {
+            match result {
+                Ok(topic) => created.push(topic),
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => return Err(TopicsError::NotMade { topic, code }),
+            }
+        }
+        wait_for(settings, &policies).await?;
+    }
+    if recorded(settings).await?.is_none() {
+        let ledger = settings.names().ledger;
+        let count = partition_counts(settings)
+            .await?
+            .get(&ledger)
+            .copied()
+            .unwrap_or_default();
+        record_layout(settings, count).await?;
+    }
+    let mut report = check(settings).await?;
+    for line in &mut report.lines {
+        if line.outcome == TopicOutcome::Fits && created.contains(&line.topic) {
+            line.outcome = TopicOutcome::Created;
+        }
+    }
+    Ok(report)
+}
+
+/// Compares the topics with their policies.
+pub async fn check(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError> {
+    let policies = policies(settings);
+    let mut actual = describe(settings, &policies).await?;
+    let mut lines = Vec::new();
+    for policy in &policies {
+        let outcome = match actual.get(&policy.name) {
+            None => TopicOutcome::Missing,
+            Some(actual) => match findings(policy, actual) {
+                found if found.is_empty() => TopicOutcome::Fits,
+                found => TopicOutcome::Breaks(found),
+            },
+        };
+        lines.push(TopicLine {
+            topic: policy.name.clone(),
+            outcome,
+        });
+    }
+    let names = settings.names();
+    let mut count = |name: &str| actual.remove(name).map_or(0, |one| one.partitions);
+    let (hints, bulk, ledger) = (
+        count(&names.hints),
+        count(&names.bulk),
+        count(&names.ledger),
+    );
+    let recorded = if ledger > 0 {
+        recorded(settings).await?
+    } else {
+        None
+    };
+    Ok(TopicsReport {
+        lines,
+        layout: layout_findings(hints, bulk, ledger, recorded),
+    })
+}
+
+/// Whether hints, bulk hints and ledger fit together and are as the ledger was made: what `serve` asks before it
+/// starts. Empty if all is well.
+pub async fn verify_layout(settings: &KafkaSettings) -> Result<Vec<Finding>, TopicsError> {
+    let names = settings.names();
+    let counts = partition_counts(settings).await?;
+    let count = |name: &String| counts.get(name).copied().unwrap_or_default();
+    let recorded = if count(&names.ledger) > 0 {
+        recorded(settings).await?
+    } else {
+        None
+    };
+    Ok(layout_findings(
+        count(&names.hints),
+        count(&names.bulk),
+        count(&names.ledger),
+        recorded,
+    ))
+}
+
+/// Partitions and replicas of the topics that exist.
+async fn shapes(settings: &KafkaSettings) -> Result<BTreeMap<String, (i32, i32)>, TopicsError> {
+    let config = settings.client("topics");
+    blocking(move || {
+        let client: BaseConsumer<DefaultConsumerContext> = config.create()?;
+        let metadata = client.fetch_metadata(None, QUESTION)?;
+        let shape = |topic: &rdkafka::metadata::MetadataTopic| {
+            let replicas = topic
+                .partitions()
+                .iter()
+                .map(|partition| partition.replicas().len())
+                .min();
+            (
+                topic.name().to_owned(),
+                (
+                    topic.partitions().len() as i32,
+                    replicas.unwrap_or_default() as i32,
+                ),
+            )
+        };
+        Ok(metadata
+            .topics()
+            .iter()
+            .filter(|topic| topic.error().is_none())
+            .map(shape)
+            .collect())
+    })
+    .await
+}
+
+async fn partition_counts(settings: &KafkaSettings) -> Result<BTreeMap<String, i32>, TopicsError> {
+    Ok(shapes(settings)
+        .await?
+        .into_iter()
+        .map(|(name, (partitions, _))| (name, partitions))
+        .collect())
+}
+
+async fn describe(
+    settings: &KafkaSettings,
+    policies: &[TopicPolicy],
+) -> Result<BTreeMap<String, Actual>, TopicsError> {
+    let shapes = shapes(settings).await?;
+    let client: AdminClient<DefaultClientContext> = settings.client("topics").create()?;
+    let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
+    let known: Vec<&str> = names
+        .into_iter()
+        .filter(|name| shapes.contains_key(*name))
+        .collect();
+    let options = AdminOptions::new().request_timeout(Some(QUESTION));
+    let wanted: Vec<_> = known
+        .iter()
+        .map(|name| ResourceSpecifier::Topic(name))
+        .collect();
+    let mut all = BTreeMap::new();
+    if wanted.is_empty() {
+        return Ok(all);
+    }
+    // Answers come in the order of the questions.
+    for (name, answer) in known
+        .iter()
+        .zip(client.describe_configs(&wanted, &options).await?)
+    {
+        let resource = answer.map_err(TopicsError::NotShown)?;
+        let config = resource
+            .entries
+            .into_iter()
+            .filter_map(|entry| Some((entry.name, entry.value?)))
+            .collect();
+        let (partitions, replication) = shapes.get(*name).copied().unwrap_or_default();
+        all.insert(
+            (*name).to_owned(),
+            Actual {
+                partitions,
+                replication,
+                config,
+            },
+        );
+    }
+    Ok(all)
+}
+
+/// Until every broker asked knows all topics.
+async fn wait_for(settings: &KafkaSettings, policies: &[TopicPolicy]) -> Result<(), TopicsError> {
+    let deadline = Instant::now() + QUESTION;
+    loop {
+        let counts = partition_counts(settings).await?;
+        let all = policies
+            .iter()
+            .all(|policy| counts.get(&policy.name).is_some_and(|count| *count > 0));
+        if all || Instant::now() >= deadline {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn record_layout(settings: &KafkaSettings, partitions: i32) -> Result<(), TopicsError> {
+    let mut config = settings.client("topics");
+    config
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("message.timeout.ms", millis(QUESTION));
+    let producer: FutureProducer = config.create()?;
+    let (layout, topic) = (record::layout(partitions), settings.names().ledger);
+    let mut next: FutureRecord<'_, String, Vec<u8>> =
+        FutureRecord::to(&topic).headers(OwnedHeaders::new());
+    next.key = layout.key.as_ref();
+    next.payload = layout.payload.as_ref();
+    next.partition = layout.partition;
+    let sent = producer.send(next, QUESTION).await;
+    // Dropping a producer waits for its thread.
+    blocking(move || {
+        drop(producer);
+        Ok(())
+    })
+    .await?;
+    sent.map(|_| ()).map_err(|(error, _)| error.into())
+}
+
+/// What the ledger's partition 0 says of the layout. `topics apply` writes it first, so it is found near the start.
+async fn recorded(settings: &KafkaSettings) -> Result<Option<i32>, TopicsError> {
+    let mut config = settings.client("topics");
+    config
+        .set("group.id", &settings.group_id)
+        .set("isolation.level", "read_uncommitted")
+        .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.partition.eof", "true")
+        .set("fetch.wait.max.ms", "10");
+    let ledger = settings.names().ledger;
+    blocking(move || {
+        let consumer: BaseConsumer<DefaultConsumerContext> = config.create()?;
+        let mut from_start = TopicPartitionList::new();
+        from_start.add_partition_offset(&ledger, 0, Offset::Beginning)?;
+        consumer.assign(&from_start)?;
+        let mut quiet_until = Instant::now() + QUESTION;
+        while Instant::now() < quiet_until {
+            match consumer.poll(Duration::from_millis(200)) {
+                Some(Ok(message)) => {
+                    quiet_until = Instant::now() + QUESTION;
+                    if message.key() == Some(META_PARTITIONS.as_bytes()) {
+                        return Ok(message.payload().and_then(record::read_layout));
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),
+                Some(Err(error)) if crate::errors::ends_consumer(&error) => {
+                    return Err(error.into());
+                }
+                Some(Err(_)) | None => {}
+            }
+        }
+        Err(TopicsError::Unreachable(KafkaError::NoMessageReceived))
+    })
+    .await
+}
