@@ -91,9 +91,9 @@ pub enum Breaker {
 impl Breaker {
     const FAILURES: u32 = 8;
     const PAUSE: Duration = Duration::from_secs(2);
-    const DENIED_PAUSE: Duration = Duration::from_secs(60);
-    const LONGEST: Duration = Duration::from_secs(60);
-    const PROBE: Duration = Duration::from_secs(60);
+    const DENIED_PAUSE: Duration = Duration::from_mins(1);
+    const LONGEST: Duration = Duration::from_mins(1);
+    const PROBE: Duration = Duration::from_mins(1);
 
     /// All is well.
     pub const fn closed() -> Breaker {
@@ -129,9 +129,9 @@ impl Breaker {
                     failures: failures + 1,
                 }
             }
-            (Some(LookError::Retry(_)), state @ Breaker::Open { .. }) => state,
+            (Some(LookError::Retry(_)), state @ Breaker::Open { .. })
+            | (Some(LookError::Throttled { .. }), state) => state,
             (Some(LookError::Retry(_)), state) => Self::reopen(state, Self::PAUSE, now),
-            (Some(LookError::Throttled { .. }), state) => state,
             _ => Self::closed(),
         };
     }

@@ -31,6 +31,9 @@ pub enum LoopError {
     Ended,
 }
 
+/// A look's answer, and how long it took.
+type Looked = (Result<Truth, LookError>, Duration);
+
 struct Commit {
     outcome: BoxFuture<'static, Result<(), CommitError>>,
     started: tokio::time::Instant,
@@ -42,7 +45,7 @@ pub struct Reconciler<L, T> {
     source: Arc<T>,
     clock: Arc<dyn Clock>,
     state: State,
-    looks: JoinSet<(Result<Truth, LookError>, Duration)>,
+    looks: JoinSet<Looked>,
     running: HashMap<Id, Run>,
     commit: Option<Commit>,
     status: watch::Sender<Status>,
@@ -139,10 +142,7 @@ impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
             .set(self.looks.len() as i64);
     }
 
-    fn looked(
-        &mut self,
-        done: Result<(Id, (Result<Truth, LookError>, Duration)), tokio::task::JoinError>,
-    ) {
+    fn looked(&mut self, done: Result<(Id, Looked), tokio::task::JoinError>) {
         let (id, result, took) = match done {
             Ok((id, (result, took))) => (id, result, took),
             // A panic while reading one answer must not take the others down, nor leave its key hanging.
@@ -173,7 +173,7 @@ impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
         if let Err(error) = &result {
             tracing::debug!(project = run.key.project(), submission = run.key.submission(), outcome, %error, "a look failed");
         }
-        self.state.finish(&run, result, self.clock.now());
+        self.state.finish(&run, &result, self.clock.now());
     }
 
     async fn event(&mut self, event: LedgerEvent) {

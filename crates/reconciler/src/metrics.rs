@@ -35,95 +35,76 @@ pub struct Metrics {
     pub breaker_state: IntGaugeVec,
 }
 
+/// Declares metrics in one registry, all under one prefix.
+struct Declare<'a>(&'a Registry);
+
+impl Declare<'_> {
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        let vec = IntCounterVec::new(Opts::new(format!("argos_relay_{name}"), help), labels)?;
+        self.0.register(Box::new(vec.clone()))?;
+        Ok(vec)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        let counter = IntCounter::new(format!("argos_relay_{name}"), help)?;
+        self.0.register(Box::new(counter.clone()))?;
+        Ok(counter)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        let gauge = IntGauge::new(format!("argos_relay_{name}"), help)?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    fn gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntGaugeVec, prometheus::Error> {
+        let vec = IntGaugeVec::new(Opts::new(format!("argos_relay_{name}"), help), labels)?;
+        self.0.register(Box::new(vec.clone()))?;
+        Ok(vec)
+    }
+
+    fn seconds(&self, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
+        let options =
+            HistogramOpts::new(format!("argos_relay_{name}"), help).buckets(SECONDS.to_vec());
+        let histogram = Histogram::with_opts(options)?;
+        self.0.register(Box::new(histogram.clone()))?;
+        Ok(histogram)
+    }
+}
+
 impl Metrics {
     /// Declares all of them in `registry`; fails if one is there already.
+    #[rustfmt::skip]
     pub fn register(registry: &Registry) -> Result<Metrics, prometheus::Error> {
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            let vec = IntCounterVec::new(Opts::new(format!("argos_relay_{name}"), help), labels)?;
-            registry.register(Box::new(vec.clone()))?;
-            Ok::<_, prometheus::Error>(vec)
-        };
-        let counter = |name: &str, help: &str| {
-            let counter = IntCounter::new(format!("argos_relay_{name}"), help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok::<_, prometheus::Error>(counter)
-        };
-        let gauge = |name: &str, help: &str| {
-            let gauge = IntGauge::new(format!("argos_relay_{name}"), help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(gauge)
-        };
-        let seconds = |name: &str, help: &str| {
-            let options =
-                HistogramOpts::new(format!("argos_relay_{name}"), help).buckets(SECONDS.to_vec());
-            let histogram = Histogram::with_opts(options)?;
-            registry.register(Box::new(histogram.clone()))?;
-            Ok::<_, prometheus::Error>(histogram)
-        };
-        let breaker = IntGaugeVec::new(
-            Opts::new(
-                "argos_relay_breaker_state",
-                "Circuit breaker towards ARGOS: 0 closed, 1 probing, 2 open.",
-            ),
-            &["project"],
-        )?;
-        registry.register(Box::new(breaker.clone()))?;
+        let declare = Declare(registry);
         Ok(Metrics {
-            truth_requests: counters(
-                "truth_requests_total",
-                "Single GETs to ARGOS by outcome.",
-                &["project", "outcome"],
-            )?,
-            truth_request_seconds: seconds(
-                "truth_request_seconds",
-                "Time from the start of a single GET to its answer.",
-            )?,
-            decisions: counters("decisions_total", "Decisions by outcome.", &["outcome"])?,
-            events_published: counters(
-                "events_published_total",
-                "Events committed by type.",
-                &["type"],
-            )?,
-            hints: counters(
-                "hints_total",
-                "Hints read by lane and source.",
-                &["lane", "source"],
-            )?,
-            hints_coalesced: counter(
-                "hints_coalesced_total",
-                "Hints that shared a look with another.",
-            )?,
-            hint_confirm_lag_seconds: seconds(
-                "hint_confirm_lag_seconds",
-                "Time from taking a webhook in to the commit of what a GET confirmed.",
-            )?,
-            hint_unconfirmed: counter(
-                "hint_unconfirmed_total",
-                "Claims that no look of the ladder showed.",
-            )?,
-            repaired: counters(
-                "repaired_total",
-                "Events of changes that no webhook told, by what found them.",
-                &["cause"],
-            )?,
-            commit_seconds: seconds("commit_seconds", "Time of one ledger transaction.")?,
-            commits: counters(
-                "commits_total",
-                "Ledger transactions by outcome.",
-                &["outcome"],
-            )?,
-            dead_letters: counters("dead_letters_total", "Dead letters by reason.", &["reason"])?,
-            clock_regressed: counter(
-                "vendor_clock_regressed_total",
-                "Older vendor clocks accepted at the end of the ladder.",
-            )?,
-            ledger_entries: gauge("ledger_entries", "Submissions in memory.")?,
-            partitions_running: gauge(
-                "partitions_running",
-                "Partitions that were restored and are worked on.",
-            )?,
-            looks_in_flight: gauge("looks_in_flight", "Single GETs under way.")?,
-            breaker_state: breaker,
+            truth_requests: declare.counters("truth_requests_total", "Single GETs to ARGOS by outcome.", &["project", "outcome"])?,
+            truth_request_seconds: declare.seconds("truth_request_seconds", "Time from the start of a single GET to its answer.")?,
+            decisions: declare.counters("decisions_total", "Decisions by outcome.", &["outcome"])?,
+            events_published: declare.counters("events_published_total", "Events committed by type.", &["type"])?,
+            hints: declare.counters("hints_total", "Hints read by lane and source.", &["lane", "source"])?,
+            hints_coalesced: declare.counter("hints_coalesced_total", "Hints that shared a look with another, or needed none.")?,
+            hint_confirm_lag_seconds: declare.seconds("hint_confirm_lag_seconds", "Time from taking a webhook in to the commit of what a GET confirmed.")?,
+            hint_unconfirmed: declare.counter("hint_unconfirmed_total", "Claims that no look of the ladder showed.")?,
+            repaired: declare.counters("repaired_total", "Changes published that no webhook told, by what found them.", &["cause"])?,
+            commit_seconds: declare.seconds("commit_seconds", "Time of one ledger transaction.")?,
+            commits: declare.counters("commits_total", "Ledger transactions by outcome.", &["outcome"])?,
+            dead_letters: declare.counters("dead_letters_total", "Dead letters by reason.", &["reason"])?,
+            clock_regressed: declare.counter("vendor_clock_regressed_total", "Older vendor clocks accepted at the end of the ladder.")?,
+            ledger_entries: declare.gauge("ledger_entries", "Submissions in memory.")?,
+            partitions_running: declare.gauge("partitions_running", "Partitions that were restored and are worked on.")?,
+            looks_in_flight: declare.gauge("looks_in_flight", "Single GETs under way.")?,
+            breaker_state: declare.gauges("breaker_state", "Circuit breaker towards ARGOS: 0 closed, 1 probing, 2 open.", &["project"])?,
         })
     }
 }

@@ -205,18 +205,15 @@ impl State {
         }
         held.window(lane).open(offset);
         let gathered = Gathered::of_hint(hint, lane, offset);
-        match held.work.get_mut(&key) {
-            Some(work) => {
-                self.metrics.hints_coalesced.inc();
-                let promoted = work.add(gathered, lane);
-                if promoted {
-                    self.enqueue(partition, key, lane, now);
-                }
-            }
-            None => {
-                held.work.insert(key.clone(), Work::queued(gathered, lane));
+        if let Some(work) = held.work.get_mut(&key) {
+            self.metrics.hints_coalesced.inc();
+            let promoted = work.add(gathered, lane);
+            if promoted {
                 self.enqueue(partition, key, lane, now);
             }
+        } else {
+            held.work.insert(key.clone(), Work::queued(gathered, lane));
+            self.enqueue(partition, key, lane, now);
         }
     }
 
@@ -235,7 +232,7 @@ impl State {
         if let Some(ticket) = refused
             && let Some(run) = self.begin(&ticket)
         {
-            self.finish(&run, Err(LookError::UnknownProject), now);
+            self.finish(&run, &Err(LookError::UnknownProject), now);
         }
     }
 
@@ -309,7 +306,7 @@ impl State {
     }
 
     /// Takes the result of a look. A result of an earlier assignment is void.
-    pub fn finish(&mut self, run: &Run, result: Result<Truth, LookError>, now: Time) {
+    pub fn finish(&mut self, run: &Run, result: &Result<Truth, LookError>, now: Time) {
         let level = self
             .queue
             .record(run.key.project(), result.as_ref().err(), now);
@@ -319,7 +316,7 @@ impl State {
                 .with_label_values(&[run.key.project()])
                 .set(level);
         }
-        self.decide(run.clone(), now, |case, rng| match &result {
+        self.decide(run.clone(), now, |case, rng| match result {
             Ok(truth) => decision::decide(case, truth, rng),
             Err(error) => decision::fail(case, error, rng),
         });

@@ -73,11 +73,10 @@ pub fn of_claim(policy: &Policy, submission: &Submission, claim: &Claim) -> Agre
         (None, Some((claimed, shown))) if claimed <= shown + policy.clock_tolerance => {
             Agreement::Ahead
         }
-        (_, Some(_)) => Agreement::Behind,
         (Some(status), None) if same(status) => attempts(submission, claim),
         (Some(status), None) if follows(status, submission.kyc.status) => Agreement::Ahead,
-        (Some(_), None) => Agreement::Behind,
         (None, None) => Agreement::None,
+        _ => Agreement::Behind,
     }
 }
 

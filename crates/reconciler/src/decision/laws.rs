@@ -151,16 +151,16 @@ fn look(
 }
 
 /// The events without what a hint may fill in.
-fn told(
-    decision: &Decision,
-) -> Vec<(
+type Told = (
     EventKind,
     u64,
     String,
     Option<Kyc>,
     Option<models::Aml>,
     Vec<String>,
-)> {
+);
+
+fn told(decision: &Decision) -> Vec<Told> {
     let plain = |event: &Event| {
         let data = event.data.clone();
         (
@@ -418,7 +418,7 @@ fn with_claim(claim: Claim) -> Wake {
 #[test]
 fn a_forged_approval_publishes_what_the_get_says_and_walks_the_ladder_once() {
     let policy = Policy {
-        settle_first: Duration::from_secs(1800),
+        settle_first: Duration::from_mins(30),
         ..Policy::default()
     };
     let claim = Claim {

@@ -202,7 +202,7 @@ fn absent(
     let since = *pending.absent_since.get_or_insert(truth.asked_at);
     let believed_at = since + case.policy.deletion_confirm_after;
     if since < truth.asked_at && believed_at <= truth.asked_at {
-        return bury(case, truth, entry, &pending);
+        return bury(case, truth, &entry, &pending);
     }
     entry.check = Some(Check {
         due: schedule::later(believed_at, rng),
@@ -220,7 +220,7 @@ fn shown_as_deleted(
     pending: &Pending,
 ) -> Decision {
     if entry.published.is_some() {
-        return bury(case, truth, entry, pending);
+        return bury(case, truth, &entry, pending);
     }
     entry.check = None;
     if entry.grave.is_some() {
@@ -235,9 +235,9 @@ fn shown_as_deleted(
 }
 
 /// Rows 6 and 7: the last event of a submission, the tombstone and the grave belong together.
-fn bury(case: &Case<'_>, truth: &Truth, entry: Entry, pending: &Pending) -> Decision {
+fn bury(case: &Case<'_>, truth: &Truth, entry: &Entry, pending: &Pending) -> Decision {
     let agreement = agreement::of_deletion(&pending.claims);
-    let event = records::deleted(case, truth, &entry, pending, agreement);
+    let event = records::deleted(case, truth, entry, pending, agreement);
     let buried = Entry {
         sequence: event.sequence,
         published: None,

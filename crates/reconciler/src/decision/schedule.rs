@@ -149,7 +149,7 @@ fn relook(case: &Case<'_>, entry: &Entry, rng: &mut fastrand::Rng) -> Option<Che
         .relooks
         .iter()
         .find(|step| age < **step)
-        .map_or(last, |step| *step - age);
+        .map_or(last, |step| step.saturating_sub(age));
     Some(Check {
         due: spread(case.now, pause, rng),
         reason: CheckReason::Relook,

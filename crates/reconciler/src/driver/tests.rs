@@ -158,7 +158,7 @@ impl Lab {
                 tokio::select! { () = changed => {}, () = tokio::time::sleep(Duration::from_millis(100)) => {} }
             }
         };
-        tokio::time::timeout(Duration::from_secs(3600), settled)
+        tokio::time::timeout(Duration::from_hours(1), settled)
             .await
             .expect("every hint is settled in the end");
     }
@@ -347,7 +347,7 @@ async fn an_outage_parks_keys_in_the_ledger_and_dead_letters_nothing() {
         .await
         .expect("an outage holds no offset");
     assert!(lab.broker.events_from(0).is_empty());
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     *lab.world.down.lock().unwrap() = None;
     tokio::time::sleep(Duration::from_secs(400)).await;
     assert_eq!(lab.broker.states().len(), 50);
