@@ -1,0 +1,125 @@
+//! What the front door counts.
+//!
+//! Owns the names, labels and buckets of its metrics, and the promise that every request that found the door ends in
+//! exactly one outcome. Must not know who scrapes them.
+//!
+//! Path: [`Metrics::register`] once at the start; `Metrics::begin` with each request; `Visit::end` with its answer, or
+//! the drop of the `Visit` if the caller left before.
+
+use crate::rejection::Rejection;
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry};
+use std::time::Duration;
+
+/// Stands for every project that is not configured, so that callers cannot make up label values. No project can have
+/// this id: it starts with an underscore.
+pub const UNKNOWN_PROJECT: &str = "_unknown";
+
+/// A request that is answered 200 because its hint is durable.
+pub const ACCEPTED: &str = "accepted";
+/// A request that is answered 200 because there is nothing to do.
+pub const IGNORED: &str = "ignored";
+/// A request whose caller went away before the answer.
+pub const ABANDONED: &str = "abandoned";
+
+/// From half a millisecond (a broker next door) to the longest that a caller waits.
+const ACK_BUCKETS: [f64; 13] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+];
+
+/// The door's metrics; clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    webhooks: IntCounterVec,
+    ack_seconds: Histogram,
+    unauthenticated: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Makes them known to a registry. Fails if their names are taken there.
+    pub fn register(registry: &Registry) -> prometheus::Result<Metrics> {
+        let webhooks = IntCounterVec::new(
+            Opts::new(
+                "argos_relay_webhooks_total",
+                "Webhook requests by project and outcome.",
+            ),
+            &["project", "outcome"],
+        )?;
+        let ack_seconds = Histogram::with_opts(
+            HistogramOpts::new(
+                "argos_relay_webhook_ack_seconds",
+                "Seconds from the request's head to its answer, for accepted webhooks.",
+            )
+            .buckets(ACK_BUCKETS.to_vec()),
+        )?;
+        let unauthenticated = IntGaugeVec::new(
+            Opts::new(
+                "argos_relay_webhook_unauthenticated",
+                "1 for each project whose webhooks are taken from anyone (unauthenticated = true).",
+            ),
+            &["project"],
+        )?;
+        registry.register(Box::new(webhooks.clone()))?;
+        registry.register(Box::new(ack_seconds.clone()))?;
+        registry.register(Box::new(unauthenticated.clone()))?;
+        Ok(Metrics {
+            webhooks,
+            ack_seconds,
+            unauthenticated,
+        })
+    }
+
+    /// Makes a project's series exist from the start, so that the first refusal shows as an increase.
+    pub(crate) fn declare(&self, project: &str, unauthenticated: bool) {
+        let rejections = Rejection::ALL.iter().map(|rejection| rejection.outcome());
+        for outcome in rejections.chain([ACCEPTED, IGNORED, ABANDONED]) {
+            self.webhooks
+                .with_label_values(&[project, outcome])
+                .inc_by(0);
+        }
+        self.unauthenticated
+            .with_label_values(&[project])
+            .set(i64::from(unauthenticated));
+    }
+
+    /// Starts the count of one request.
+    pub(crate) fn begin(&self) -> Visit<'_> {
+        Visit {
+            metrics: self,
+            project: UNKNOWN_PROJECT,
+            outcome: ABANDONED,
+        }
+    }
+
+    /// Notes how long an accepted webhook took.
+    pub(crate) fn acknowledged(&self, took: Duration) {
+        self.ack_seconds.observe(took.as_secs_f64());
+    }
+}
+
+/// One request, counted when it is dropped: under the outcome it ended with, else as [`ABANDONED`].
+pub(crate) struct Visit<'a> {
+    metrics: &'a Metrics,
+    project: &'a str,
+    outcome: &'static str,
+}
+
+impl<'a> Visit<'a> {
+    /// Sets the project; it must be a configured one.
+    pub(crate) fn at(&mut self, project: &'a str) {
+        self.project = project;
+    }
+
+    /// Counts the request.
+    pub(crate) fn end(mut self, outcome: &'static str) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        self.metrics
+            .webhooks
+            .with_label_values(&[self.project, self.outcome])
+            .inc();
+    }
+}

@@ -1,0 +1,306 @@
+//! One webhook, from the request's head to its answer.
+//!
+//! Owns the order of the steps and the bounds on one request: body size, body time, time for the broker. Must not know
+//! sockets, Kafka, or what a hint leads to.
+//!
+//! Path: `Door::receive`: project, authentication, method, size, encoding, a sink that can accept at all, body,
+//! decode, hint, sink. The cheap and secret steps come first: who may not knock learns nothing but that, and costs no
+//! reading.
+
+use crate::authenticate::{Caller, ProjectDoor};
+use crate::client_address::TrustedProxies;
+use crate::metrics::{ACCEPTED, IGNORED, Metrics};
+use crate::rejection::Rejection;
+use crate::trace_context::traceparent;
+use argos::{Described, Webhook};
+use axum::Json;
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Request, header};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use models::{Authentication, Hint, HintSink, Key, Lane, Notice, Notices, Source, Time};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// Reads the shell's clock.
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// What one request may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct DoorLimits {
+    /// The largest body, in bytes.
+    pub body_bytes: usize,
+    /// How long a body may take to come.
+    pub body_timeout: Duration,
+    /// How long the sink may take. ARGOS's own patience is not documented; 3 to 5 s is the assumption (ARGOS protocol,
+    /// section 1), and an answer after that helps nobody.
+    pub ack_timeout: Duration,
+}
+
+impl Default for DoorLimits {
+    fn default() -> DoorLimits {
+        DoorLimits {
+            body_bytes: 1024 * 1024,
+            body_timeout: Duration::from_secs(10),
+            ack_timeout: Duration::from_secs(4),
+        }
+    }
+}
+
+/// The peer of the connection that a request came on; set by [`crate::server`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// How a request ended well.
+enum Answer {
+    Accepted { hint_id: String },
+    Ignored,
+}
+
+/// Everything behind the public routes.
+pub struct Door<S> {
+    projects: HashMap<String, ProjectDoor>,
+    proxies: TrustedProxies,
+    sink: Arc<S>,
+    clock: Clock,
+    limits: DoorLimits,
+    metrics: Metrics,
+    draining: AtomicBool,
+}
+
+impl<S: HintSink> Door<S> {
+    /// Puts it together, and warns of projects that anyone may knock at. Of two doors with one id the later counts.
+    pub fn new(
+        projects: impl IntoIterator<Item = ProjectDoor>,
+        proxies: TrustedProxies,
+        sink: Arc<S>,
+        clock: Clock,
+        limits: DoorLimits,
+        metrics: Metrics,
+    ) -> Door<S> {
+        let projects: HashMap<_, _> = projects
+            .into_iter()
+            .map(|door| (door.id().as_str().to_owned(), door))
+            .collect();
+        for (id, door) in &projects {
+            metrics.declare(id, door.is_unauthenticated());
+            if door.is_unauthenticated() {
+                tracing::warn!(project = %id, "webhooks of this project are taken from anyone");
+            }
+        }
+        Door {
+            projects,
+            proxies,
+            sink,
+            clock,
+            limits,
+            metrics,
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on new requests are answered 503; those that were begun are finished.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether a webhook that came now could be accepted, as far as is known.
+    pub fn is_available(&self) -> bool {
+        !self.is_draining() && self.sink.is_available()
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Answers one request to `/webhooks/{project}[/{token}]`.
+    pub(crate) async fn receive(
+        &self,
+        project: &str,
+        token: Option<&str>,
+        request: Request<Body>,
+    ) -> Response {
+        let started = Instant::now();
+        let mut visit = self.metrics.begin();
+        let Some((id, door)) = self.projects.get_key_value(project) else {
+            visit.end(Rejection::NotFound.outcome());
+            return Rejection::NotFound.into_response();
+        };
+        visit.at(id);
+        match self.take_in(door, token, request).await {
+            Ok(Answer::Accepted { hint_id }) => {
+                self.metrics.acknowledged(started.elapsed());
+                tracing::debug!(project = %id, hint_id, "webhook accepted");
+                visit.end(ACCEPTED);
+                Json(serde_json::json!({ "accepted": true, "hint_id": hint_id })).into_response()
+            }
+            Ok(Answer::Ignored) => {
+                tracing::debug!(project = %id, "webhook without a submission ignored");
+                visit.end(IGNORED);
+                Json(serde_json::json!({ "accepted": false, "ignored": true })).into_response()
+            }
+            Err(rejection) => {
+                // Counted, not warned of: a stranger must not be able to fill the log.
+                tracing::debug!(project = %id, outcome = rejection.outcome(), "webhook refused");
+                visit.end(rejection.outcome());
+                rejection.into_response()
+            }
+        }
+    }
+
+    /// A request that no route takes.
+    pub(crate) fn lost(&self) -> Response {
+        self.metrics.begin().end(Rejection::NotFound.outcome());
+        Rejection::NotFound.into_response()
+    }
+
+    async fn take_in(
+        &self,
+        door: &ProjectDoor,
+        token: Option<&str>,
+        request: Request<Body>,
+    ) -> Result<Answer, Rejection> {
+        let (head, body) = request.into_parts();
+        let peer = head.extensions.get::<Peer>();
+        let address = peer.and_then(|peer| self.proxies.client(peer.0, &head.headers));
+        let authentication = door.authenticate(Caller { token, address })?;
+        self.check_head(&head)?;
+        if self.is_draining() {
+            return Err(Rejection::Draining);
+        }
+        if !self.sink.is_available() {
+            return Err(Rejection::Unavailable);
+        }
+
+        let received_at = (self.clock)();
+        let bytes = self.read(body).await?;
+        let described = match argos::webhook::decode(&bytes)? {
+            Webhook::Submission(described) => described,
+            Webhook::Ignored { .. } => return Ok(Answer::Ignored),
+        };
+        let key = Key::new(door.id(), &described.submission);
+        let hint = hint(
+            door,
+            described,
+            &bytes,
+            received_at,
+            authentication,
+            traceparent(&head.headers),
+        );
+        drop(bytes);
+        // What the sink still holds when time is up may yet arrive; a repeated hint is harmless.
+        timeout(
+            self.limits.ack_timeout,
+            self.sink.accept(&key, Lane::Live, &hint),
+        )
+        .await
+        .map_err(|_| Rejection::Unavailable)??;
+        Ok(Answer::Accepted { hint_id: hint.id })
+    }
+
+    /// What can be refused before the body is read.
+    fn check_head(&self, head: &Parts) -> Result<(), Rejection> {
+        if head.method != Method::POST {
+            return Err(Rejection::Method);
+        }
+        if announced_length(&head.headers)
+            .is_some_and(|length| length > self.limits.body_bytes as u64)
+        {
+            return Err(Rejection::TooLarge);
+        }
+        if is_encoded(&head.headers) {
+            return Err(Rejection::ContentEncoding);
+        }
+        Ok(())
+    }
+
+    /// Reads the body within its bounds, whether its length was announced or not.
+    async fn read(&self, body: Body) -> Result<Bytes, Rejection> {
+        let limit = self.limits.body_bytes;
+        let all = async {
+            let mut stream = body.into_data_stream();
+            let mut bytes = BytesMut::new();
+            while let Some(chunk) = stream.next().await {
+                let chunk = chunk.map_err(|_| Rejection::BodyBroken)?;
+                if chunk.len() > limit - bytes.len() {
+                    return Err(Rejection::TooLarge);
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            Ok(bytes.freeze())
+        };
+        timeout(self.limits.body_timeout, all)
+            .await
+            .map_err(|_| Rejection::BodyTimeout)?
+    }
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|value| {
+            let value = value.as_bytes().trim_ascii();
+            !value.is_empty() && !value.eq_ignore_ascii_case(b"identity")
+        })
+}
+
+fn hint(
+    door: &ProjectDoor,
+    described: Described,
+    body: &[u8],
+    received_at: Time,
+    authentication: Authentication,
+    traceparent: Option<String>,
+) -> Hint {
+    let notice = |given: bool| {
+        given.then_some(Notice {
+            at: received_at,
+            authentication,
+        })
+    };
+    let body_digest = hex::encode(Sha256::digest(body));
+    Hint {
+        id: hint_id(door.id().as_str(), received_at, &body_digest),
+        source: Source::Webhook,
+        received_at,
+        authentication,
+        notices: Notices {
+            aml: notice(described.aml_notice),
+            monitoring: notice(described.monitoring_notice),
+        },
+        claim: described.claim,
+        body_digest,
+        row: None,
+        traceparent,
+    }
+}
+
+/// The first 32 hex characters of SHA-256 over project, receive time (milliseconds) and body digest, each ended by a
+/// zero byte.
+fn hint_id(project: &str, received_at: Time, body_digest: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [project, &received_at.as_millis().to_string(), body_digest] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    let mut text = hex::encode(hash.finalize());
+    text.truncate(32);
+    text
+}

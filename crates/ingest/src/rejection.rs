@@ -1,0 +1,206 @@
+//! The table of refusals.
+//!
+//! Owns, for each reason, the status, the word in metrics and in the answer, and the headers that go with it (design,
+//! section 7). Must not know how a reason was found. Nothing of a body, a path or an address is told back.
+//!
+//! Path: [`crate::receive`] ends in an answer or in a [`Rejection`]; either becomes a response here or there.
+
+use crate::authenticate::Refused;
+use argos::WebhookError;
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use models::SinkError;
+use std::time::Duration;
+
+/// Why a request was not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rejection {
+    /// No such project, or no such path. Told alike, so that paths cannot be probed.
+    NotFound,
+    /// The path token is absent or wrong.
+    WrongToken,
+    /// The caller's address is unknown or not on the list.
+    ForeignSource,
+    /// Any method but POST.
+    Method,
+    /// The body is over the limit, announced or found while reading.
+    TooLarge,
+    /// The body is compressed.
+    ContentEncoding,
+    /// The body did not come in time.
+    BodyTimeout,
+    /// The body broke off.
+    BodyBroken,
+    /// Not a JSON object.
+    NotAnObject,
+    /// The submission id is not acceptable.
+    BadId,
+    /// The body is sealed, and the project has no key to open it with.
+    Encrypted,
+    /// Too many hints wait for the broker.
+    Full,
+    /// The broker cannot acknowledge in time.
+    Unavailable,
+    /// We are about to end.
+    Draining,
+}
+
+impl Rejection {
+    /// Every reason.
+    pub const ALL: &'static [Rejection] = &[
+        Rejection::NotFound,
+        Rejection::WrongToken,
+        Rejection::ForeignSource,
+        Rejection::Method,
+        Rejection::TooLarge,
+        Rejection::ContentEncoding,
+        Rejection::BodyTimeout,
+        Rejection::BodyBroken,
+        Rejection::NotAnObject,
+        Rejection::BadId,
+        Rejection::Encrypted,
+        Rejection::Full,
+        Rejection::Unavailable,
+        Rejection::Draining,
+    ];
+
+    /// The status, and the word for it: the metric label `outcome` and the member `error` of the answer.
+    pub const fn row(self) -> (StatusCode, &'static str) {
+        match self {
+            Rejection::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Rejection::WrongToken => (StatusCode::UNAUTHORIZED, "wrong_token"),
+            Rejection::ForeignSource => (StatusCode::FORBIDDEN, "foreign_source"),
+            Rejection::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Rejection::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Rejection::ContentEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding"),
+            Rejection::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+            Rejection::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
+            Rejection::NotAnObject => (StatusCode::BAD_REQUEST, "not_an_object"),
+            Rejection::BadId => (StatusCode::BAD_REQUEST, "bad_id"),
+            Rejection::Encrypted => (StatusCode::BAD_REQUEST, "encrypted"),
+            Rejection::Full => (StatusCode::TOO_MANY_REQUESTS, "full"),
+            Rejection::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Rejection::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        }
+    }
+
+    /// The word alone.
+    pub const fn outcome(self) -> &'static str {
+        self.row().1
+    }
+
+    /// How long a caller is asked to wait, where waiting helps: at least a second.
+    pub const fn retry_after(self) -> Option<Duration> {
+        match self {
+            Rejection::Full => Some(Duration::from_secs(1)),
+            Rejection::Unavailable | Rejection::Draining => Some(Duration::from_secs(5)),
+            _ => None,
+        }
+    }
+
+    /// The header that the status must or should carry, besides `Retry-After`.
+    const fn header(self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            // RFC 9110 asks for a challenge with every 401; there is no registered scheme for a secret path.
+            Rejection::WrongToken => Some((
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Path-Token"),
+            )),
+            Rejection::Method => Some((header::ALLOW, HeaderValue::from_static("POST"))),
+            Rejection::ContentEncoding => Some((
+                header::ACCEPT_ENCODING,
+                HeaderValue::from_static("identity"),
+            )),
+            // The connection is not fit for another request.
+            Rejection::BodyTimeout | Rejection::BodyBroken | Rejection::Draining => {
+                Some((header::CONNECTION, HeaderValue::from_static("close")))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<Refused> for Rejection {
+    fn from(refused: Refused) -> Rejection {
+        match refused {
+            Refused::WrongPath => Rejection::NotFound,
+            Refused::WrongToken => Rejection::WrongToken,
+            Refused::ForeignSource => Rejection::ForeignSource,
+        }
+    }
+}
+
+impl From<WebhookError> for Rejection {
+    fn from(error: WebhookError) -> Rejection {
+        match error {
+            WebhookError::NotAnObject => Rejection::NotAnObject,
+            WebhookError::BadId(_) => Rejection::BadId,
+            WebhookError::Encrypted => Rejection::Encrypted,
+        }
+    }
+}
+
+impl From<SinkError> for Rejection {
+    fn from(error: SinkError) -> Rejection {
+        match error {
+            SinkError::Full => Rejection::Full,
+            SinkError::Unavailable(_) => Rejection::Unavailable,
+        }
+    }
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        let (status, word) = self.row();
+        let body = serde_json::json!({ "accepted": false, "error": word });
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if let Some(wait) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        if let Some((name, value)) = self.header() {
+            headers.insert(name, value);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_refusal_has_a_word_of_its_own_and_a_status_that_is_no_success() {
+        let words: HashSet<_> = Rejection::ALL
+            .iter()
+            .map(|rejection| rejection.outcome())
+            .collect();
+        assert_eq!(words.len(), Rejection::ALL.len());
+        for rejection in Rejection::ALL {
+            let status = rejection.row().0;
+            assert!(
+                status.is_client_error() || status.is_server_error(),
+                "{rejection:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn waiting_is_asked_for_exactly_with_429_and_503() {
+        for &rejection in Rejection::ALL {
+            let response = rejection.into_response();
+            let waits = matches!(response.status().as_u16(), 429 | 503);
+            let seconds = response
+                .headers()
+                .get(header::RETRY_AFTER)
+                .map(|value| value.to_str().unwrap().to_owned());
+            assert_eq!(seconds.is_some(), waits, "{rejection:?}");
+            assert!(
+                seconds.is_none_or(|seconds| seconds.parse::<u64>().unwrap() >= 1),
+                "{rejection:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The public listener: connections in, requests to the router, an orderly end.
+//!
+//! Owns what a connection may cost (how many, how long without a request, how large a head) and the drain. Must not
+//! know routes or answers. The listener and the signal to end are arguments, so a test binds port 0 and ends it at will.
+//!
+//! Path: [`serve`] accepts while there is a free place, one task a connection; HTTP/1.1 or HTTP/2 in clear text, as the
+//! caller's first bytes tell. On shutdown it accepts no more, has the door refuse new requests, lets what was begun
+//! finish within the budget, then cuts off the rest.
+
+use crate::receive::{Door, Peer};
+use crate::router::router;
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use models::HintSink;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, interval_at, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// The largest head of a request, in bytes.
+const HEAD_BYTES: usize = 16 * 1024;
+/// The most header lines.
+const HEAD_LINES: usize = 64;
+/// The most requests at a time on one HTTP/2 connection.
+const STREAMS: u32 = 64;
+/// The pause after an accept that failed for want of file descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What connections may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerLimits {
+    /// How many at a time; further ones wait in the kernel's backlog.
+    pub connections: usize,
+    /// How long a request's head may take, and a connection may be without a request.
+    pub header_timeout: Duration,
+    /// How long begun requests may take to finish after shutdown was asked for.
+    pub drain: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> ServerLimits {
+        ServerLimits {
+            connections: 1024,
+            header_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(15),
+        }
+    }
+}
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were cut off because the budget was spent; 0 = everything begun was answered.
+    pub cut_off: usize,
+}
+
+/// Serves until `shutdown` is ready, then drains.
+pub async fn serve<S: HintSink>(
+    listener: TcpListener,
+    door: Arc<Door<S>>,
+    limits: ServerLimits,
+    shutdown: impl Future<Output = ()>,
+) -> Drained {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let connections = TaskTracker::new();
+    let ends = Ends {
+        orderly: CancellationToken::new(),
+        at_once: CancellationToken::new(),
+    };
+    let app = router(Arc::clone(&door));
+    let mut shutdown = pin!(shutdown);
+
+    loop {
+        // Both branches may be dropped at any time: a place not used is given back, an accept not finished is not lost.
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let connection = Connection {
+            app: app.clone(),
+            ends: ends.clone(),
+            header_timeout: limits.header_timeout,
+        };
+        match accepted {
+            Ok((place, stream, peer)) => {
+                connections.spawn(async move {
+                    connection.run(stream, peer).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::select! {
+                    () = &mut shutdown => break,
+                    () = sleep(ACCEPT_PAUSE) => {}
+                }
+            }
+        }
+    }
+
+    drop(listener);
+    door.drain();
+    ends.orderly.cancel();
+    connections.close();
+    let cut_off = match timeout(limits.drain, connections.wait()).await {
+        Ok(()) => 0,
+        Err(_) => connections.len(),
+    };
+    ends.at_once.cancel();
+    connections.wait().await;
+    Drained { cut_off }
+}
+
+/// Takes a free place, then a connection: the other way round, a connection would be held without being served.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .map_err(std::io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((place, stream, peer))
+}
+
+/// The two ways in which a connection is told to end.
+#[derive(Clone)]
+struct Ends {
+    orderly: CancellationToken,
+    at_once: CancellationToken,
+}
+
+/// What one connection's task needs.
+struct Connection {
+    app: Router,
+    ends: Ends,
+    header_timeout: Duration,
+}
+
+impl Connection {
+    /// Serves one connection to its end.
+    async fn run(self, stream: TcpStream, peer: SocketAddr) {
+        // Answers are small and waited for. If the option cannot be set, they are merely later.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let builder = self.builder();
+        let activity = Arc::new(Activity::default());
+        let (app, seen) = (self.app, Arc::clone(&activity));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let busy = seen.begin();
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Peer(peer.ip()));
+            let answer = app.clone().oneshot(request);
+            async move {
+                let response = answer.await;
+                drop(busy);
+                response
+            }
+        });
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut idle = interval_at(Instant::now() + self.header_timeout, self.header_timeout);
+        let mut ending: Option<Instant> = None;
+        loop {
+            // The connection is polled in place, so no other branch loses what it has read.
+            tokio::select! {
+                result = connection.as_mut() => {
+                    if let Err(error) = result {
+                        // Callers who break off are an everyday thing.
+                        tracing::debug!(%error, "a connection ended early");
+                    }
+                    return;
+                }
+                () = self.ends.at_once.cancelled() => return,
+                () = self.ends.orderly.cancelled(), if ending.is_none() => {
+                    ending = Some(Instant::now());
+                    connection.as_mut().graceful_shutdown();
+                }
+                _ = idle.tick() => {
+                    if !activity.was_idle() {
+                        continue;
+                    }
+                    // Asked to end a whole period ago, and still here without a request: not listening.
+                    if ending.is_some_and(|since| since.elapsed() >= self.header_timeout) {
+                        return;
+                    }
+                    if ending.is_none() {
+                        ending = Some(Instant::now());
+                        connection.as_mut().graceful_shutdown();
+                    }
+                }
+            }
+        }
+    }
+
+    fn builder(&self) -> auto::Builder<TokioExecutor> {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .max_buf_size(HEAD_BYTES)
+            .max_headers(HEAD_LINES);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(HEAD_BYTES as u32)
+            .max_concurrent_streams(STREAMS)
+            .keep_alive_interval(self.header_timeout)
+            .keep_alive_timeout(self.header_timeout);
+        builder
+    }
+}
+
+/// Whether a connection is of use: hyper's own timeout knows only the heads of HTTP/1, not silence before the first
+/// byte, nor HTTP/2 connections that are held open without a request.
+#[derive(Default)]
+struct Activity {
+    running: AtomicUsize,
+    begun: AtomicUsize,
+}
+
+impl Activity {
+    fn begin(self: &Arc<Self>) -> Busy {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(self))
+    }
+
+    /// Whether no request runs, and none was begun since the last time this was asked.
+    fn was_idle(&self) -> bool {
+        self.begun.swap(0, Ordering::Relaxed) == 0 && self.running.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// A request that runs. Ends with its drop, so also when the caller leaves.
+struct Busy(Arc<Activity>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}

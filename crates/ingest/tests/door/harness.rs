@@ -1,0 +1,291 @@
+//! A server on a free port, a sink whose behaviour a test sets, and a client that speaks HTTP/1.1 byte by byte.
+
+use ingest::{
+    Door, DoorLimits, Drained, Methods, Metrics, PathTokens, ProjectDoor, ServerLimits,
+    TrustedProxies, serve,
+};
+use models::{Hint, HintSink, Key, Lane, ProjectId, SinkError, Time};
+use prometheus::Registry;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// No step of a test may take longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// What the clock of every test shows.
+pub(crate) const NOW: i64 = 1_772_429_276_279;
+pub(crate) const TOKEN: &str = "hush-hush-0001";
+/// An ordinary webhook body.
+pub(crate) const APPROVED: &str = r#"{"webhook_trigger":"approved","submission_id":"k3f9x1mes3ugzb","kyc_result":{"status":"approved"}}"#;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Accepting,
+    Full,
+    /// Fails when asked.
+    Failing,
+    /// Says beforehand that it would fail.
+    Absent,
+    /// Acknowledges once per permit of `release`.
+    Slow,
+}
+
+pub(crate) struct FakeSink {
+    pub(crate) mode: Mutex<Mode>,
+    pub(crate) accepted: Mutex<Vec<(Key, Lane, Hint)>>,
+    /// One permit for each hint that came in.
+    pub(crate) entered: Semaphore,
+    pub(crate) release: Semaphore,
+}
+
+impl HintSink for FakeSink {
+    async fn accept(&self, key: &Key, lane: Lane, hint: &Hint) -> Result<(), SinkError> {
+        self.entered.add_permits(1);
+        let mode = *self.mode.lock().unwrap();
+        match mode {
+            Mode::Accepting => {}
+            Mode::Full => return Err(SinkError::Full),
+            Mode::Failing | Mode::Absent => {
+                return Err(SinkError::Unavailable("no broker".to_owned()));
+            }
+            Mode::Slow => self.release.acquire().await.unwrap().forget(),
+        }
+        self.accepted
+            .lock()
+            .unwrap()
+            .push((key.clone(), lane, hint.clone()));
+        Ok(())
+    }
+
+    fn is_available(&self) -> bool {
+        *self.mode.lock().unwrap() != Mode::Absent
+    }
+}
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) sink: Arc<FakeSink>,
+    pub(crate) door: Arc<Door<FakeSink>>,
+    pub(crate) registry: Registry,
+    shutdown: Option<oneshot::Sender<()>>,
+    running: JoinHandle<Drained>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Server {
+        Server::with(DoorLimits::default(), ServerLimits::default()).await
+    }
+
+    /// With the five projects below; the peer 127.0.0.1 is no trusted proxy.
+    pub(crate) async fn with(door_limits: DoorLimits, server_limits: ServerLimits) -> Server {
+        let registry = Registry::new();
+        let sink = Arc::new(FakeSink {
+            mode: Mutex::new(Mode::Accepting),
+            accepted: Mutex::default(),
+            entered: Semaphore::new(0),
+            release: Semaphore::new(0),
+        });
+        let door = Arc::new(Door::new(
+            projects(),
+            TrustedProxies::default(),
+            Arc::clone(&sink),
+            Arc::new(|| Time::from_millis(NOW)),
+            door_limits,
+            Metrics::register(&registry).unwrap(),
+        ));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, asked) = oneshot::channel::<()>();
+        let running = tokio::spawn(serve(listener, Arc::clone(&door), server_limits, async {
+            asked.await.ok();
+        }));
+        Server {
+            address,
+            sink,
+            door,
+            registry,
+            shutdown: Some(shutdown),
+            running,
+        }
+    }
+
+    pub(crate) fn set(&self, mode: Mode) {
+        *self.sink.mode.lock().unwrap() = mode;
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// Sends the bytes on a connection of their own and reads the one answer.
+    pub(crate) async fn ask(&self, bytes: impl AsRef<[u8]>) -> Answer {
+        let mut client = self.connect().await;
+        client.send(bytes).await;
+        client.answer().await
+    }
+
+    /// Waits until the sink was asked once more.
+    pub(crate) async fn sink_was_asked(&self) {
+        timeout(PATIENCE, self.sink.entered.acquire())
+            .await
+            .unwrap()
+            .unwrap()
+            .forget();
+    }
+
+    pub(crate) fn ask_to_end(&mut self) {
+        self.shutdown.take().unwrap().send(()).unwrap();
+    }
+
+    pub(crate) async fn ended(self) -> Drained {
+        timeout(PATIENCE, self.running).await.unwrap().unwrap()
+    }
+
+    /// The count of one outcome.
+    pub(crate) fn count(&self, project: &str, outcome: &str) -> u64 {
+        let families = self.registry.gather();
+        let family = families
+            .iter()
+            .find(|family| family.name() == "argos_relay_webhooks_total")
+            .unwrap();
+        let has = |metric: &prometheus::proto::Metric, name: &str, value: &str| {
+            metric
+                .get_label()
+                .iter()
+                .any(|label| label.name() == name && label.value() == value)
+        };
+        family
+            .get_metric()
+            .iter()
+            .filter(|metric| has(metric, "project", project) && has(metric, "outcome", outcome))
+            .map(|metric| metric.get_counter().get_value() as u64)
+            .sum()
+    }
+
+    /// The count of all outcomes together.
+    pub(crate) fn count_all(&self) -> u64 {
+        let families = self.registry.gather();
+        let family = families
+            .iter()
+            .find(|family| family.name() == "argos_relay_webhooks_total");
+        family.map_or(0, |family| {
+            family
+                .get_metric()
+                .iter()
+                .map(|metric| metric.get_counter().get_value() as u64)
+                .sum()
+        })
+    }
+}
+
+/// `open` to anyone, `secret` by path token, `here` from this machine, `elsewhere` from another network only, so never
+/// in these tests, and `both` by token and from this machine.
+fn projects() -> Vec<ProjectDoor> {
+    let tokens = || Some(PathTokens::new(&[TOKEN.into(), "another-0002".into()]).unwrap());
+    let network = |text: &str| Some(vec![text.parse().unwrap()]);
+    let methods = |source_ip, path_tokens| Methods {
+        source_ip,
+        path_tokens,
+        unauthenticated: false,
+    };
+    let anyone = Methods {
+        unauthenticated: true,
+        ..Methods::default()
+    };
+    [
+        ("open", anyone),
+        ("secret", methods(None, tokens())),
+        ("here", methods(network("127.0.0.0/8"), None)),
+        ("elsewhere", methods(network("52.78.194.237/32"), None)),
+        ("both", methods(network("127.0.0.1/32"), tokens())),
+    ]
+    .into_iter()
+    .map(|(id, methods)| ProjectDoor::new(ProjectId::new(id).unwrap(), methods).unwrap())
+    .collect()
+}
+
+/// A POST with a body, in full.
+pub(crate) fn post(path: &str, body: &str) -> String {
+    head("POST", path, &format!("content-length: {}\r\n", body.len())) + body
+}
+
+/// The head of a request with further header lines.
+pub(crate) fn head(method: &str, path: &str, lines: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nhost: relay.example\r\n{lines}\r\n")
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: serde_json::Value,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
+    }
+}
+
+pub(crate) struct Client(pub(crate) TcpStream);
+
+impl Client {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        timeout(PATIENCE, self.0.write_all(bytes.as_ref()))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    /// Reads one answer; every answer of the door announces its length.
+    pub(crate) async fn answer(&mut self) -> Answer {
+        self.try_answer().await.expect("an answer")
+    }
+
+    /// Reads one answer, or `None` if the connection ends without one.
+    pub(crate) async fn try_answer(&mut self) -> Option<Answer> {
+        let mut bytes = Vec::new();
+        let end = loop {
+            if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+            if !self.more(&mut bytes).await {
+                return None;
+            }
+        };
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let mut answer = Answer {
+            status: head[9..12].parse().unwrap(),
+            head,
+            body: serde_json::Value::Null,
+        };
+        let length: usize = answer.header("content-length").unwrap().parse().unwrap();
+        while bytes.len() < end + length {
+            assert!(self.more(&mut bytes).await, "the answer's body broke off");
+        }
+        if length > 0 && answer.head.starts_with("HTTP/1.1") {
+            answer.body = serde_json::from_slice(&bytes[end..]).unwrap();
+        }
+        Some(answer)
+    }
+
+    async fn more(&mut self, bytes: &mut Vec<u8>) -> bool {
+        timeout(PATIENCE, self.0.read_buf(bytes))
+            .await
+            .unwrap()
+            .is_ok_and(|count| count > 0)
+    }
+
+    /// Whether the server ended the connection without a further byte.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        !self.more(&mut Vec::new()).await
+    }
+}

@@ -1,0 +1,16 @@
+//! The front door over real sockets on 127.0.0.1, with a sink that does as it is told.
+
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod privacy;
+#[cfg(test)]
+mod protocol;
+#[cfg(test)]
+mod statuses;
+#[cfg(test)]
+mod table;
