@@ -67,9 +67,8 @@ pub fn production(error: &KafkaError) -> Class {
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::QueueFull) => Class::Retry,
         Some(code) if means_fenced(code) => Class::Fenced,
-        Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::State) => Class::Fatal,
+        Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::State) | None => Class::Fatal,
         Some(_) => Class::Abort,
-        None => Class::Fatal,
     }
 }
 

@@ -3,14 +3,14 @@
 //! Owns: the murmur2 hash as Java's default partitioner uses it, so that consumers on the JVM can co-partition and this
 //! crate can tell a record that came from a foreign partitioner. Pure.
 //!
-//! Source: Apache Kafka, `org.apache.kafka.common.utils.Utils.murmur2` and `toPositive`; Austin Appleby's MurmurHash2
+//! Source: Apache Kafka, `org.apache.kafka.common.utils.Utils.murmur2` and `toPositive`; Austin Appleby's `MurmurHash2`
 //! with Kafka's fixed seed.
 
 const SEED: u32 = 0x9747_b28c;
 const MIX: u32 = 0x5bd1_e995;
 const SHIFT: u32 = 24;
 
-/// MurmurHash2, 32 bits, little-endian words, Kafka's seed.
+/// `MurmurHash2`, 32 bits, little-endian words, Kafka's seed.
 pub fn murmur2(bytes: &[u8]) -> u32 {
     let mut hash = SEED ^ bytes.len() as u32;
     let mut words = bytes.chunks_exact(4);

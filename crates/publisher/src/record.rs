@@ -1,6 +1,6 @@
 //! Words of the domain as Kafka records.
 //!
-//! Owns: the bytes and headers of every record that the relay writes: CloudEvents 1.0 in Kafka's binary mode for
+//! Owns: the bytes and headers of every record that the relay writes: `CloudEvents` 1.0 in Kafka's binary mode for
 //! events, JSON for snapshots, hints and notifications, Kafka Connect's error headers for dead letters (which never
 //! have a body). Pure. Must not know: topics' names, producers, a clock.
 //!
@@ -73,7 +73,7 @@ impl Record {
     }
 }
 
-/// An event: CloudEvents 1.0, binary mode (Kafka protocol binding, section 3.2). `ce_sequence` has 20 digits, so that
+/// An event: `CloudEvents` 1.0, binary mode (Kafka protocol binding, section 3.2). `ce_sequence` has 20 digits, so that
 /// it sorts as text. `traceparent` has no prefix, as tracing tools expect it.
 pub fn event(event: &Event) -> Result<Record, serde_json::Error> {
     let mut record = Record::json(Topic::Events, &event.key, &event.data)?;

@@ -137,17 +137,17 @@ impl Default for KafkaSettings {
             static_membership: true,
             session_timeout: Duration::from_secs(10),
             heartbeat_interval: Duration::from_secs(3),
-            max_poll_interval: Duration::from_secs(60),
+            max_poll_interval: Duration::from_mins(1),
             transaction_timeout: Duration::from_secs(10),
             hint_deadline: Duration::from_secs(5),
-            hint_delivery_timeout: Duration::from_secs(120),
+            hint_delivery_timeout: Duration::from_mins(2),
             hint_linger: Duration::from_millis(1),
             hints_in_flight: 4096,
             unsettled_window: 10_000,
             event_buffer: 4096,
             restore_threads: 2,
-            keep_entries_for: Duration::from_secs(3600),
-            name_open_transaction_after: Duration::from_secs(60),
+            keep_entries_for: Duration::from_hours(1),
+            name_open_transaction_after: Duration::from_mins(1),
         }
     }
 }

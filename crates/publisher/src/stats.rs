@@ -3,6 +3,7 @@
 //! Owns: every metric of this crate, declared once; [`Listener`], which carries librdkafka's logs, statistics and
 //! errors to `tracing` and to the metrics. Must not know: what any of them leads to.
 
+use prometheus::core::Collector;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry,
@@ -46,111 +47,122 @@ pub struct KafkaMetrics {
     pub lag: GaugeVec,
 }
 
+/// Declares metrics under the project's prefix.
+struct Declare<'a>(&'a Registry);
+
+impl Declare<'_> {
+    fn options(name: &str, help: &str) -> Opts {
+        Opts::new(name, help).namespace("argos_relay")
+    }
+
+    fn add<M: Collector + Clone + 'static>(
+        &self,
+        metric: Result<M, prometheus::Error>,
+    ) -> Result<M, prometheus::Error> {
+        let metric = metric?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        self.add(IntCounterVec::new(Self::options(name, help), labels))
+    }
+
+    fn gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<GaugeVec, prometheus::Error> {
+        self.add(GaugeVec::new(Self::options(name, help), labels))
+    }
+
+    fn histogram(
+        &self,
+        name: &str,
+        help: &str,
+        buckets: &[f64],
+    ) -> Result<Histogram, prometheus::Error> {
+        let options = HistogramOpts::from(Self::options(name, help)).buckets(buckets.to_vec());
+        self.add(Histogram::with_opts(options))
+    }
+}
+
+/// Seconds; a commit on one machine takes some milliseconds.
+const COMMIT_BUCKETS: [f64; 13] = [
+    0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0,
+];
+/// Seconds; a restore waits at most for an open transaction.
+const RESTORE_BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
 impl KafkaMetrics {
     /// Declares and registers all of them.
     pub fn register(registry: &Registry) -> Result<KafkaMetrics, prometheus::Error> {
-        let counters =
-            |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
-                let metric =
-                    IntCounterVec::new(Opts::new(name, help).namespace("argos_relay"), labels)?;
-                registry.register(Box::new(metric.clone()))?;
-                Ok(metric)
-            };
-        let gauges =
-            |name: &str, help: &str, labels: &[&str]| -> Result<GaugeVec, prometheus::Error> {
-                let metric = GaugeVec::new(Opts::new(name, help).namespace("argos_relay"), labels)?;
-                registry.register(Box::new(metric.clone()))?;
-                Ok(metric)
-            };
-        let histogram =
-            |name: &str, help: &str, buckets: Vec<f64>| -> Result<Histogram, prometheus::Error> {
-                let options = HistogramOpts::new(name, help)
-                    .namespace("argos_relay")
-                    .buckets(buckets);
-                let metric = Histogram::with_opts(options)?;
-                registry.register(Box::new(metric.clone()))?;
-                Ok(metric)
-            };
-        let partitions = IntGaugeVec::new(
-            Opts::new("ledger_partitions", "Partitions held, by phase.").namespace("argos_relay"),
-            &["phase"],
-        )?;
-        let waits = IntGauge::with_opts(
-            Opts::new(
-                "ledger_open_transaction_waits",
-                "Restores that wait too long for an open transaction.",
-            )
-            .namespace("argos_relay"),
-        )?;
-        let foreign = IntCounter::with_opts(
-            Opts::new(
-                "hints_foreign_total",
-                "Hints on a wrong partition, moved to theirs.",
-            )
-            .namespace("argos_relay"),
-        )?;
-        let available = Gauge::with_opts(
-            Opts::new(
-                "kafka_available",
-                "1 if a hint could be made durable right now.",
-            )
-            .namespace("argos_relay"),
-        )?;
-        registry.register(Box::new(partitions.clone()))?;
-        registry.register(Box::new(waits.clone()))?;
-        registry.register(Box::new(foreign.clone()))?;
-        registry.register(Box::new(available.clone()))?;
-        let fine = vec![
-            0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0,
-        ];
-        let coarse = vec![0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+        let declare = Declare(registry);
         Ok(KafkaMetrics {
-            commit_seconds: histogram(
+            commit_seconds: declare.histogram(
                 "commit_seconds",
                 "From the start of a transaction to its commit.",
-                fine,
+                &COMMIT_BUCKETS,
             )?,
-            commits: counters("commits_total", "Transactions by outcome.", &["outcome"])?,
-            restore_seconds: histogram(
+            commits: declare.counters("commits_total", "Transactions by outcome.", &["outcome"])?,
+            restore_seconds: declare.histogram(
                 "ledger_restore_seconds",
-                "From assignment of a partition to ready.",
-                coarse,
+                "From the assignment of a partition to ready.",
+                &RESTORE_BUCKETS,
             )?,
-            partitions,
-            open_transaction_waits: waits,
-            events: counters(
+            partitions: declare.add(IntGaugeVec::new(
+                Declare::options("ledger_partitions", "Partitions held, by phase."),
+                &["phase"],
+            ))?,
+            open_transaction_waits: declare.add(IntGauge::with_opts(Declare::options(
+                "ledger_open_transaction_waits",
+                "Restores that wait too long for an open transaction.",
+            )))?,
+            events: declare.counters(
                 "events_published_total",
                 "Committed events by type.",
                 &["type"],
             )?,
-            dead_letters: counters(
+            dead_letters: declare.counters(
                 "dead_letters_total",
                 "Committed dead letters by reason.",
                 &["reason"],
             )?,
-            hints_expired: counters(
+            hints_expired: declare.counters(
                 "hints_expired_total",
                 "Hints removed by retention unsettled.",
                 &["lane"],
             )?,
-            hints_foreign: foreign,
-            deliveries: counters(
+            hints_foreign: declare.add(IntCounter::with_opts(Declare::options(
+                "hints_foreign_total",
+                "Hints on a wrong partition, moved to theirs.",
+            )))?,
+            deliveries: declare.counters(
                 "hint_deliveries_total",
                 "Hints handed to Kafka, by outcome.",
                 &["outcome"],
             )?,
-            available,
-            errors: counters(
+            available: declare.add(Gauge::with_opts(Declare::options(
+                "kafka_available",
+                "1 if a hint could be made durable right now.",
+            )))?,
+            errors: declare.counters(
                 "kafka_errors_total",
                 "Errors told by librdkafka.",
                 &["client", "kind"],
             )?,
-            queue: gauges(
+            queue: declare.gauges(
                 "kafka_queue_messages",
                 "Records in librdkafka's queues.",
                 &["client"],
             )?,
-            lag: gauges(
+            lag: declare.gauges(
                 "kafka_consumer_lag",
                 "Records behind the end of a partition.",
                 &["topic", "partition"],

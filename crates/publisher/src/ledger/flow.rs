@@ -96,7 +96,7 @@ impl Flow {
                         .map_or(0, |topic| topic.partitions().len() as i32);
                 }
                 Err(error) => {
-                    tracing::info!(error = %error, "the number of partitions is not known yet")
+                    tracing::info!(error = %error, "the number of partitions is not known yet");
                 }
             }
         }
@@ -104,7 +104,7 @@ impl Flow {
     }
 
     /// Pauses lanes with a full window of unsettled hints, and lets them go on below half of it.
-    pub(super) fn watch_windows(&self, consumer: &BaseConsumer<Member>) {
+    pub(super) fn watch_windows(consumer: &BaseConsumer<Member>) {
         let shared = &consumer.context().shared;
         let window = shared.settings.unsettled_window;
         let mut changes = Vec::new();
@@ -118,7 +118,7 @@ impl Flow {
                     let state = held.lane(lane);
                     let unsettled = state.next.saturating_sub(state.settled).max(0) as u64;
                     let pause = if state.paused {
-                        unsettled >= window / 2 + 1
+                        unsettled > window / 2
                     } else {
                         unsettled >= window
                     };
@@ -157,11 +157,11 @@ impl Flow {
                     lane = lane.as_str(),
                     "a gap; looked at once more"
                 );
-                self.go_back(consumer, lane, partition, expected);
+                Flow::go_back(consumer, lane, partition, expected);
             }
             Verdict::Next(epoch) => {
                 let Some(event) = self.event_of(member, message, lane, epoch) else {
-                    self.go_back(consumer, lane, partition, offset);
+                    Flow::go_back(consumer, lane, partition, offset);
                     return;
                 };
                 if let Some(held) = lock(&member.shared.table).running(partition) {
@@ -173,13 +173,7 @@ impl Flow {
     }
 
     /// Reads a lane again from an offset. If even that fails, the whole partition starts again.
-    fn go_back(
-        &mut self,
-        consumer: &BaseConsumer<Member>,
-        lane: Lane,
-        partition: i32,
-        offset: i64,
-    ) {
+    fn go_back(consumer: &BaseConsumer<Member>, lane: Lane, partition: i32, offset: i64) {
         let Err(error) = seek(consumer, lane, partition, offset) else {
             return;
         };

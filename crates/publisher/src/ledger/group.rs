@@ -19,6 +19,7 @@ use models::LedgerEvent;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::sync::Arc;
@@ -59,7 +60,7 @@ impl ConsumerContext for Member {
         let mine: Vec<i32> = list
             .elements()
             .iter()
-            .map(|element| element.partition())
+            .map(TopicPartitionListElem::partition)
             .collect();
         self.tell_voided();
         let done = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
@@ -236,7 +237,7 @@ pub(super) fn work(consumer: BaseConsumer<Member>, signals: &Receiver<Signal>) {
             }
         }
         flow.start_restored(&consumer);
-        flow.watch_windows(&consumer);
+        Flow::watch_windows(&consumer);
         match consumer.poll(POLL) {
             Some(Ok(message)) => flow.on_message(&consumer, &message),
             Some(Err(error)) if errors::ends_consumer(&error) => {

@@ -137,10 +137,10 @@ impl Supervisor {
                     abandoned,
                     jobs,
                     outcomes,
-                })
+                });
             }
             Err(error) => {
-                tracing::error!(error = %error, "no thread for the transactional producer; trying again")
+                tracing::error!(error = %error, "no thread for the transactional producer; trying again");
             }
         }
     }

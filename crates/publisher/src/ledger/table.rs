@@ -261,7 +261,7 @@ impl Table {
 mod tests {
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn running(table: &mut Table, now: Instant) -> u64 {
         table.hold(3, now);

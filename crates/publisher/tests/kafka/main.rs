@@ -1,0 +1,10 @@
+//! What is promised of Kafka, against a real broker.
+//!
+//! Runs only when `KAFKA_BOOTSTRAP` is set at build time (`make test` sets it). Every test has its own topics and group.
+
+mod commit;
+mod rebalance;
+mod restore;
+mod sink;
+mod support;
+mod topics;
