@@ -1,0 +1,159 @@
+//! The command line: what can be asked for, and how each command ends.
+//!
+//! Owns: names, arguments and exit codes. Must not know: how anything is done; one file in [`crate::commands`] does it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// ARGOS Identity webhooks and polling to confirmed, ordered KYC and AML events on Kafka.
+#[derive(Debug, Parser)]
+#[command(name = "argos-relay", version, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 the check found something or the service failed, \
+                        64 bad configuration or usage, 69 a dependency is unreachable."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// What can be done with the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// List everything that is wrong with it, or show what is in effect, secrets redacted.
+    Check(ConfigCheck),
+}
+
+/// Arguments of `config check`.
+#[derive(Debug, Args)]
+pub struct ConfigCheck {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: OutputForm,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub struct ConfigFile {
+    /// The TOML file; `ARGOS_RELAY__SECTION__KEY` in the environment goes over it.
+    #[arg(long = "config", value_name = "FILE")]
+    pub path: PathBuf,
+}
+
+/// How a result is printed.
+#[derive(Debug, Args)]
+pub struct OutputForm {
+    /// For people, or one JSON document.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// See [`OutputForm`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// The check found something, or the service failed.
+    Failed,
+    /// The configuration or the arguments cannot be used (`EX_USAGE`).
+    Usage,
+    /// Kafka or ARGOS cannot be reached (`EX_UNAVAILABLE`).
+    Unreachable,
+}
+
+impl Exit {
+    /// The number.
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 64,
+            Exit::Unreachable => 69,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// Reads the arguments. Help and version are printed and end with 0, mistakes with 64.
+pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, Exit> {
+    Cli::try_parse_from(arguments).map_err(|error| {
+        // Where the text cannot be written there is nobody to tell; the exit code still says it.
+        let printed = error.print();
+        if error.use_stderr() || printed.is_err() {
+            Exit::Usage
+        } else {
+            Exit::Done
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parsed(line: &str) -> Result<Cli, Exit> {
+        parse(line.split(' ').map(Into::into))
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn mistakes_end_with_64_and_help_with_0() {
+        for line in [
+            "argos-relay fly",
+            "argos-relay config check",
+            "argos-relay config check --config x --output xml",
+        ] {
+            assert_eq!(parsed(line).unwrap_err(), Exit::Usage, "{line}");
+        }
+        for line in [
+            "argos-relay --help",
+            "argos-relay --version",
+            "argos-relay config check --help",
+        ] {
+            assert_eq!(parsed(line).unwrap_err(), Exit::Done, "{line}");
+        }
+        assert_eq!(Exit::Usage.code(), 64);
+    }
+
+    #[test]
+    fn config_check_takes_a_file_and_a_form() {
+        let Command::Config(ConfigCommand::Check(check)) =
+            parsed("argos-relay config check --config a.toml --output json")
+                .unwrap()
+                .command;
+        assert_eq!(check.config.path, PathBuf::from("a.toml"));
+        assert_eq!(check.output.output, Output::Json);
+    }
+}
