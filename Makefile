@@ -35,11 +35,11 @@ doc: ## Builds the documentation of this workspace
 
 deny: ## Checks licences, sources and banned crates (installs cargo-deny if absent: some minutes)
 	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
-	cargo deny --workspace $(FEATURES) check bans licenses sources
+	cargo deny --workspace $(FEATURES) check --hide-inclusion-graph bans licenses sources
 
 advisories: ## Checks the dependencies against the RustSec advisory database (fetches it)
 	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
-	cargo deny --workspace $(FEATURES) check advisories
+	cargo deny --workspace $(FEATURES) check --hide-inclusion-graph advisories
 
 bench: ## Runs the benchmarks with a real Kafka broker
 	@tests/prerequisites.sh cc c++ make java mvn
