@@ -48,11 +48,7 @@ pub fn transaction(error: &KafkaError) -> Class {
         return production(error);
     };
     if inner.is_fatal() {
-        if means_fenced(inner.code()) {
-            Class::Fenced
-        } else {
-            Class::Fatal
-        }
+        if means_fenced(inner.code()) { Class::Fenced } else { Class::Fatal }
     } else if inner.txn_requires_abort() {
         Class::Abort
     } else if inner.is_retriable() {
@@ -77,11 +73,7 @@ pub fn ends_consumer(error: &KafkaError) -> bool {
     matches!(error, KafkaError::MessageConsumptionFatal(_))
         || matches!(
             error.rdkafka_error_code(),
-            Some(
-                RDKafkaErrorCode::Fatal
-                    | RDKafkaErrorCode::Fenced
-                    | RDKafkaErrorCode::FencedInstanceId
-            )
+            Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced | RDKafkaErrorCode::FencedInstanceId)
         )
 }
 
@@ -102,14 +94,8 @@ mod tests {
 
     #[test]
     fn a_fenced_member_ends_its_consumer_and_a_missing_topic_does_not() {
-        assert!(ends_consumer(&KafkaError::MessageConsumptionFatal(
-            RDKafkaErrorCode::UnknownMemberId
-        )));
-        assert!(ends_consumer(&KafkaError::MessageConsumption(
-            RDKafkaErrorCode::FencedInstanceId
-        )));
-        assert!(!ends_consumer(&KafkaError::MessageConsumption(
-            RDKafkaErrorCode::UnknownTopicOrPartition
-        )));
+        assert!(ends_consumer(&KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::UnknownMemberId)));
+        assert!(ends_consumer(&KafkaError::MessageConsumption(RDKafkaErrorCode::FencedInstanceId)));
+        assert!(!ends_consumer(&KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownTopicOrPartition)));
     }
 }

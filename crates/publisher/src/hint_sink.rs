@@ -6,7 +6,7 @@
 //! Path: [`KafkaHintSink::accept`] refuses at once while Kafka is known to be gone; else it takes one of a bounded
 //! number of places, hands the record over without waiting, and waits for the acknowledgement of all in-sync replicas,
 //! at most `hint_deadline`. A place is given back when librdkafka is done with the record, not when the caller stops
-//! waiting, so memory stays bounded. [`prober`] finds out when Kafka is back.
+//! waiting, so memory stays bounded. `prober` finds out when Kafka is back.
 
 mod prober;
 
@@ -81,7 +81,10 @@ impl Health {
                 self.broken.store(true, Ordering::Release);
                 self.set_available(false);
             }
-            RDKafkaErrorCode::AllBrokersDown => self.suspect.store(true, Ordering::Release),
+            // The latter too: with its sparse connections librdkafka may never count the last broker as down.
+            RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure => {
+                self.suspect.store(true, Ordering::Release);
+            }
             _ => return,
         }
         self.wake.notify_all();
@@ -89,11 +92,7 @@ impl Health {
 
     fn wait(&self, within: Duration) {
         let guard = lock(&self.sleeping);
-        drop(
-            self.wake
-                .wait_timeout(guard, within)
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        drop(self.wake.wait_timeout(guard, within).unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -157,54 +156,31 @@ impl Inner {
             .set("linger.ms", millis(settings.hint_linger))
             .set("message.timeout.ms", millis(settings.hint_delivery_timeout))
             .set("retry.backoff.ms", "50")
-            .set(
-                "queue.buffering.max.messages",
-                (settings.hints_in_flight.max(1) * 2).to_string(),
-            )
+            .set("queue.buffering.max.messages", (settings.hints_in_flight.max(1) * 2).to_string())
             .set("statistics.interval.ms", "10000");
         let health = self.health.clone();
         let listener = Listener::new("hints", self.health.metrics.clone())
             .with_errors(Arc::new(move |code| health.on_error(code)));
-        ThreadedProducer::from_config_and_context(
-            &config,
-            Reports {
-                listener,
-                health: self.health.clone(),
-            },
-        )
+        ThreadedProducer::from_config_and_context(&config, Reports { listener, health: self.health.clone() })
     }
 
     /// Hands a record over without waiting.
-    fn hand_over(
-        &self,
-        lane: Lane,
-        key: &Key,
-        hint: &Hint,
-        in_flight: InFlight,
-    ) -> Result<(), SinkError> {
+    fn hand_over(&self, lane: Lane, key: &Key, hint: &Hint, in_flight: InFlight) -> Result<(), SinkError> {
         let (topic, name) = match lane {
             Lane::Live => (Topic::Hints, &self.names.hints),
             Lane::Bulk => (Topic::Bulk, &self.names.bulk),
         };
-        let record = record::hint(topic, key, hint)
-            .map_err(|error| SinkError::Unavailable(error.to_string()))?;
+        let record = record::hint(topic, key, hint).map_err(|error| SinkError::Unavailable(error.to_string()))?;
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in &record.headers {
-            headers = headers.insert(Header {
-                key,
-                value: Some(value),
-            });
+            headers = headers.insert(Header { key, value: Some(value) });
         }
         let mut next: BaseRecord<'_, str, Vec<u8>, Box<InFlight>> =
-            BaseRecord::with_opaque_to(name, Box::new(in_flight))
-                .key(key.as_str())
-                .headers(headers);
+            BaseRecord::with_opaque_to(name, Box::new(in_flight)).key(key.as_str()).headers(headers);
         next.payload = record.payload.as_ref();
         let guard = self.producer.read().unwrap_or_else(PoisonError::into_inner);
         let Some(producer) = guard.as_ref() else {
-            return Err(SinkError::Unavailable(
-                "the producer is being made anew".to_owned(),
-            ));
+            return Err(SinkError::Unavailable("the producer is being made anew".to_owned()));
         };
         let Err((error, _)) = producer.send(next) else {
             return Ok(());
@@ -228,10 +204,7 @@ pub struct KafkaHintSink {
 
 impl KafkaHintSink {
     /// Starts it; Kafka may be away. [`HintSink::is_available`] becomes true once metadata was fetched.
-    pub fn open(
-        settings: KafkaSettings,
-        metrics: KafkaMetrics,
-    ) -> Result<KafkaHintSink, crate::OpenError> {
+    pub fn open(settings: KafkaSettings, metrics: KafkaMetrics) -> Result<KafkaHintSink, crate::OpenError> {
         metrics.available.set(0.0);
         let health = Arc::new(Health {
             metrics,
@@ -251,74 +224,39 @@ impl KafkaHintSink {
             health,
             producer: RwLock::new(None),
         });
-        *inner
-            .producer
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(inner.create()?);
+        *inner.producer.write().unwrap_or_else(PoisonError::into_inner) = Some(inner.create()?);
         let probing = inner.clone();
-        let prober = std::thread::Builder::new()
-            .name("hints-prober".to_owned())
-            .spawn(move || prober::work(&probing))?;
-        Ok(KafkaHintSink {
-            inner,
-            prober: Some(prober),
-        })
+        let prober =
+            std::thread::Builder::new().name("hints-prober".to_owned()).spawn(move || prober::work(&probing))?;
+        Ok(KafkaHintSink { inner, prober: Some(prober) })
     }
 
     /// Waits until no hint is in flight, at most `within`. Whether that was reached. Meanwhile new hints are `Full`.
     pub async fn flush(&self, within: Duration) -> bool {
         let all = u32::try_from(self.inner.settings.hints_in_flight).unwrap_or(u32::MAX);
-        tokio::time::timeout(within, self.inner.places.acquire_many(all))
-            .await
-            .is_ok()
+        tokio::time::timeout(within, self.inner.places.acquire_many(all)).await.is_ok()
     }
 
-    async fn carry(
-        &self,
-        key: &Key,
-        lane: Lane,
-        hint: &Hint,
-    ) -> Result<(), (&'static str, SinkError)> {
+    async fn carry(&self, key: &Key, lane: Lane, hint: &Hint) -> Result<(), (&'static str, SinkError)> {
         let inner = &self.inner;
         if !self.is_available() {
-            return Err((
-                "refused",
-                SinkError::Unavailable("Kafka is not reachable".to_owned()),
-            ));
+            return Err(("refused", SinkError::Unavailable("Kafka is not reachable".to_owned())));
         }
-        let place = inner
-            .places
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| ("full", SinkError::Full))?;
+        let place = inner.places.clone().try_acquire_owned().map_err(|_| ("full", SinkError::Full))?;
         let (reply, answer) = oneshot::channel();
-        inner
-            .hand_over(
-                lane,
-                key,
-                hint,
-                InFlight {
-                    _place: place,
-                    reply,
-                },
-            )
-            .map_err(|error| match error {
-                SinkError::Full => ("full", error),
-                SinkError::Unavailable(_) => ("refused", error),
-            })?;
+        inner.hand_over(lane, key, hint, InFlight { _place: place, reply }).map_err(|error| match error {
+            SinkError::Full => ("full", error),
+            SinkError::Unavailable(_) => ("refused", error),
+        })?;
         match tokio::time::timeout(inner.settings.hint_deadline, answer).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => Err(("failed", SinkError::Unavailable(error.to_string()))),
-            Ok(Err(_)) => Err((
-                "failed",
-                SinkError::Unavailable("the producer was made anew".to_owned()),
-            )),
+            Ok(Err(_)) => Err(("failed", SinkError::Unavailable("the producer was made anew".to_owned()))),
             Err(_) => {
+                // A broker that hangs closes no connection: only a look tells it from one slow record.
+                inner.health.suspect.store(true, Ordering::Release);
                 inner.health.failed();
-                Err((
-                    "late",
-                    SinkError::Unavailable("no acknowledgement in time".to_owned()),
-                ))
+                Err(("late", SinkError::Unavailable("no acknowledgement in time".to_owned())))
             }
         }
     }
@@ -327,15 +265,8 @@ impl KafkaHintSink {
 impl HintSink for KafkaHintSink {
     async fn accept(&self, key: &Key, lane: Lane, hint: &Hint) -> Result<(), SinkError> {
         let result = self.carry(key, lane, hint).await;
-        let word = result
-            .as_ref()
-            .map_or_else(|(word, _)| *word, |()| "acknowledged");
-        self.inner
-            .health
-            .metrics
-            .deliveries
-            .with_label_values(&[word])
-            .inc();
+        let word = result.as_ref().map_or_else(|(word, _)| *word, |()| "acknowledged");
+        self.inner.health.metrics.deliveries.with_label_values(&[word]).inc();
         result.map_err(|(_, error)| error)
     }
 

@@ -3,11 +3,11 @@
 //! Owns: the order of effects between its threads, and what they share. Decides nothing about submissions.
 //!
 //! Path, and the one order that all else rests on:
-//! 1. [`transaction`]: a producer with this instance's transactional id is ready; its predecessors are fenced.
-//! 2. [`group`]: only then the group is joined; partitions are assigned, all lanes paused.
-//! 3. [`replay`]: stable offsets, then the ledger to its true end.
-//! 4. [`flow`]: seek to the stable offsets, `Ready`, hints.
-//! 5. [`supervisor`]: a batch is checked against the current epochs under the gate, and written in one transaction with
+//! 1. `transaction`: a producer with this instance's transactional id is ready; its predecessors are fenced.
+//! 2. `group`: only then the group is joined; partitions are assigned, all lanes paused.
+//! 3. `replay`: stable offsets, then the ledger to its true end.
+//! 4. `flow`: seek to the stable offsets, `Ready`, hints.
+//! 5. `supervisor`: a batch is checked against the current epochs under the gate, and written in one transaction with
 //!    the offsets of every partition it names, under the group generation of the assignment.
 //! 6. Revocation waits for the gate, so that it never finds a transaction half-way.
 //!
@@ -145,9 +145,7 @@ pub struct LedgerStatus {
 impl LedgerStatus {
     /// Whether all that is held runs. True as well for a spare replica that holds nothing but could.
     pub fn is_ready(&self) -> bool {
-        self.producer_ready
-            && self.failed.is_none()
-            && self.partitions.iter().all(|one| one.phase == "running")
+        self.producer_ready && self.failed.is_none() && self.partitions.iter().all(|one| one.phase == "running")
     }
 }
 
@@ -167,21 +165,12 @@ impl LedgerWatch {
                     Phase::Restoring { note } => ("restoring", note.clone()),
                     Phase::Running => ("running", None),
                 };
-                PartitionStatus {
-                    partition,
-                    phase,
-                    lasts: now.saturating_duration_since(held.since),
-                    note,
-                }
+                PartitionStatus { partition, phase, lasts: now.saturating_duration_since(held.since), note }
             })
             .collect();
         for phase in ["waiting", "restoring", "running"] {
             let count = partitions.iter().filter(|one| one.phase == phase).count();
-            self.0
-                .metrics
-                .partitions
-                .with_label_values(&[phase])
-                .set(count as i64);
+            self.0.metrics.partitions.with_label_values(&[phase]).set(count as i64);
         }
         LedgerStatus {
             producer_ready: self.0.producer_ready.load(Ordering::Acquire),
@@ -213,11 +202,7 @@ pub struct KafkaLedger {
 impl KafkaLedger {
     /// Starts its threads and returns at once; Kafka may be away. The topics must exist and fit
     /// ([`crate::topics::verify_layout`]). `clock` is asked when a record that is no hint is first seen.
-    pub fn open(
-        settings: KafkaSettings,
-        metrics: KafkaMetrics,
-        clock: fn() -> Time,
-    ) -> Result<KafkaLedger, OpenError> {
+    pub fn open(settings: KafkaSettings, metrics: KafkaMetrics, clock: fn() -> Time) -> Result<KafkaLedger, OpenError> {
         let (event_queue, events) = mpsc::channel(settings.event_buffer);
         let (requests, request_queue) = sync_channel(REQUESTS);
         let (signals, signal_queue) = sync_channel(SIGNALS);
@@ -245,19 +230,14 @@ impl KafkaLedger {
                 replay::work(&shared, &jobs, &events, &signals);
             })?);
         }
-        let supervisor =
-            Supervisor::new(shared.clone(), (requests.clone(), request_queue), signals);
+        let supervisor = Supervisor::new(shared.clone(), (requests.clone(), request_queue), signals);
         threads.push(spawn("ledger-commit".to_owned(), move || supervisor.run())?);
         let stopper = shared.clone();
         spawn("ledger-group".to_owned(), move || {
             lead(consumer, &signal_queue, threads, &stopper);
             drop(event_queue);
         })?;
-        Ok(KafkaLedger {
-            shared,
-            requests,
-            events,
-        })
+        Ok(KafkaLedger { shared, requests, events })
     }
 
     /// A view for the admin listener.
@@ -269,11 +249,7 @@ impl KafkaLedger {
     /// ended in time.
     pub async fn closed(mut self, within: Duration) -> bool {
         self.close();
-        tokio::time::timeout(within, async {
-            while self.events.recv().await.is_some() {}
-        })
-        .await
-        .is_ok()
+        tokio::time::timeout(within, async { while self.events.recv().await.is_some() {} }).await.is_ok()
     }
 }
 
@@ -308,26 +284,15 @@ impl Ledger for KafkaLedger {
         self.events.recv().await
     }
 
-    fn commit(
-        &self,
-        batch: Batch,
-    ) -> impl Future<Output = Result<(), CommitError>> + Send + 'static {
+    fn commit(&self, batch: Batch) -> impl Future<Output = Result<(), CommitError>> + Send + 'static {
         let (reply, answer) = oneshot::channel();
-        let sent = self
-            .requests
-            .try_send(Request::Commit(Box::new(batch), reply));
+        let sent = self.requests.try_send(Request::Commit(Box::new(batch), reply));
         async move {
             match sent {
                 // The supervisor answers every request that it takes; without an answer it ended.
-                Ok(()) => answer
-                    .await
-                    .unwrap_or_else(|_| Err(CommitError::Lost("the ledger is closed".to_owned()))),
-                Err(TrySendError::Full(_)) => {
-                    Err(CommitError::Aborted("too many batches wait".to_owned()))
-                }
-                Err(TrySendError::Disconnected(_)) => {
-                    Err(CommitError::Aborted("the ledger is closed".to_owned()))
-                }
+                Ok(()) => answer.await.unwrap_or_else(|_| Err(CommitError::Lost("the ledger is closed".to_owned()))),
+                Err(TrySendError::Full(_)) => Err(CommitError::Aborted("too many batches wait".to_owned())),
+                Err(TrySendError::Disconnected(_)) => Err(CommitError::Aborted("the ledger is closed".to_owned())),
             }
         }
     }

@@ -6,9 +6,7 @@
 //!
 //! Path: [`crate::ledger`] and [`crate::hint_sink`] turn what they are given into a [`Record`] here and only carry it.
 
-use models::{
-    Batch, DeadLetter, Entry, Event, Hint, Key, Notification, Snapshot, StateChange, Write,
-};
+use models::{Batch, DeadLetter, Entry, Event, Hint, Key, Notification, Snapshot, StateChange, Write};
 
 /// Keys of the ledger that start so are not entries.
 pub const RESERVED_PREFIX: char = '_';
@@ -51,24 +49,12 @@ pub struct Record {
 
 impl Record {
     fn plain(topic: Topic, key: &Key, payload: Option<Vec<u8>>) -> Record {
-        Record {
-            topic,
-            partition: None,
-            key: Some(key.as_str().to_owned()),
-            payload,
-            headers: Vec::new(),
-        }
+        Record { topic, partition: None, key: Some(key.as_str().to_owned()), payload, headers: Vec::new() }
     }
 
-    fn json<T: serde::Serialize>(
-        topic: Topic,
-        key: &Key,
-        value: &T,
-    ) -> Result<Record, serde_json::Error> {
+    fn json<T: serde::Serialize>(topic: Topic, key: &Key, value: &T) -> Result<Record, serde_json::Error> {
         let mut record = Record::plain(topic, key, Some(serde_json::to_vec(value)?));
-        record
-            .headers
-            .push(("content-type", "application/json".to_owned()));
+        record.headers.push(("content-type", "application/json".to_owned()));
         Ok(record)
     }
 }
@@ -80,17 +66,11 @@ pub fn event(event: &Event) -> Result<Record, serde_json::Error> {
     record.headers.extend([
         ("ce_specversion", "1.0".to_owned()),
         ("ce_id", event.id.clone()),
-        (
-            "ce_source",
-            format!("/argos/projects/{}", event.key.project()),
-        ),
+        ("ce_source", format!("/argos/projects/{}", event.key.project())),
         ("ce_type", event.kind.as_str().to_owned()),
         ("ce_subject", event.key.submission().to_owned()),
         ("ce_time", event.time.to_string()),
-        (
-            "ce_dataschema",
-            format!("urn:argos-relay:schema:{}", event.kind.as_str()),
-        ),
+        ("ce_dataschema", format!("urn:argos-relay:schema:{}", event.kind.as_str())),
         ("ce_sequence", format!("{:020}", event.sequence)),
         ("ce_partitionkey", event.key.as_str().to_owned()),
         ("ce_recordedtime", event.recorded_at.to_string()),
@@ -111,10 +91,7 @@ pub fn snapshot(key: &Key, snapshot: Option<&Snapshot>) -> Result<Record, serde_
 
 /// A ledger entry, or its deletion, on the partition whose offsets ride along.
 pub fn entry(partition: i32, key: &Key, entry: Option<&Entry>) -> Record {
-    Record {
-        partition: Some(partition),
-        ..Record::plain(Topic::Ledger, key, entry.map(Entry::encode))
-    }
+    Record { partition: Some(partition), ..Record::plain(Topic::Ledger, key, entry.map(Entry::encode)) }
 }
 
 /// A hint on the topic of its lane.
@@ -137,23 +114,14 @@ pub fn dead_letter(letter: &DeadLetter) -> Record {
         ]);
     }
     headers.extend([
-        (
-            "__connect.errors.exception.class.name",
-            letter.reason.to_owned(),
-        ),
+        ("__connect.errors.exception.class.name", letter.reason.to_owned()),
         ("__connect.errors.exception.message", letter.message.clone()),
         ("argos_relay.reason", letter.reason.to_owned()),
         ("argos_relay.attempts", letter.attempts.to_string()),
         ("argos_relay.first_seen", letter.first_seen.to_string()),
     ]);
     let key = letter.key.as_ref().map(|key| key.as_str().to_owned());
-    Record {
-        topic: Topic::DeadLetters,
-        partition: None,
-        key,
-        payload: None,
-        headers,
-    }
+    Record { topic: Topic::DeadLetters, partition: None, key, payload: None, headers }
 }
 
 /// A notification for operators.
@@ -179,9 +147,7 @@ pub fn read_layout(payload: &[u8]) -> Option<i32> {
     struct Layout {
         partitions: i32,
     }
-    serde_json::from_slice::<Layout>(payload)
-        .ok()
-        .map(|layout| layout.partitions)
+    serde_json::from_slice::<Layout>(payload).ok().map(|layout| layout.partitions)
 }
 
 /// All records of one decision, the ledger's last.

@@ -4,7 +4,7 @@
 //! librdkafka properties that would break a promise. Must not know: where settings come from (file, environment).
 //!
 //! Path: `relay` fills [`KafkaSettings`]; [`KafkaSettings::problems`] is shown whole by `config check`; the clients of
-//! this room start from [`KafkaSettings::client`].
+//! this room start from one common configuration.
 
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
@@ -164,78 +164,24 @@ pub struct Problem {
 
 /// Properties that the relay sets itself, and what would break if somebody else did.
 const REFUSED: [(&str, &str); 24] = [
-    (
-        "acks",
-        "a webhook is answered only once all in-sync replicas have its hint",
-    ),
-    (
-        "request.required.acks",
-        "a webhook is answered only once all in-sync replicas have its hint",
-    ),
-    (
-        "enable.idempotence",
-        "retries must neither repeat nor reorder hints",
-    ),
-    (
-        "max.in.flight",
-        "retries must neither repeat nor reorder hints",
-    ),
-    (
-        "max.in.flight.requests.per.connection",
-        "retries must neither repeat nor reorder hints",
-    ),
-    (
-        "isolation.level",
-        "aborted decisions must not be read, and offsets must be stable",
-    ),
-    (
-        "auto.offset.reset",
-        "hints that nobody has seen yet must not be skipped",
-    ),
-    (
-        "topic.auto.offset.reset",
-        "hints that nobody has seen yet must not be skipped",
-    ),
-    (
-        "enable.auto.commit",
-        "offsets ride in the transaction that settles them",
-    ),
-    (
-        "auto.commit.enable",
-        "offsets ride in the transaction that settles them",
-    ),
-    (
-        "enable.auto.offset.store",
-        "offsets ride in the transaction that settles them",
-    ),
-    (
-        "partition.assignment.strategy",
-        "bulk and ledger partitions follow the hints' by number",
-    ),
-    (
-        "group.protocol",
-        "bulk and ledger partitions follow the hints' by number",
-    ),
-    (
-        "group.remote.assignor",
-        "bulk and ledger partitions follow the hints' by number",
-    ),
-    (
-        "partitioner",
-        "a submission's hints must meet its ledger entry in one partition",
-    ),
-    (
-        "enable.partition.eof",
-        "the end of the ledger is found by it",
-    ),
-    (
-        "transactional.id",
-        "it is made of kafka.group_id and kafka.instance_id; fencing rests on it",
-    ),
-    (
-        "transaction.timeout.ms",
-        "set by kafka.transaction_timeout; it bounds how long the next owner waits",
-    ),
+    ("acks", "a webhook is answered only once all in-sync replicas have its hint"),
+    ("request.required.acks", "a webhook is answered only once all in-sync replicas have its hint"),
+    ("enable.idempotence", "retries must neither repeat nor reorder hints"),
+    ("max.in.flight", "retries must neither repeat nor reorder hints"),
+    ("max.in.flight.requests.per.connection", "retries must neither repeat nor reorder hints"),
+    ("isolation.level", "aborted decisions must not be read, and offsets must be stable"),
+    ("auto.offset.reset", "hints that nobody has seen yet must not be skipped"),
+    ("topic.auto.offset.reset", "hints that nobody has seen yet must not be skipped"),
+    ("enable.auto.commit", "offsets ride in the transaction that settles them"),
+    ("auto.commit.enable", "offsets ride in the transaction that settles them"),
+    ("enable.auto.offset.store", "offsets ride in the transaction that settles them"),
+    ("partition.assignment.strategy", "bulk and ledger partitions follow the hints' by number"),
+    ("group.protocol", "bulk and ledger partitions follow the hints' by number"),
+    ("group.remote.assignor", "bulk and ledger partitions follow the hints' by number"),
+    ("partitioner", "a submission's hints must meet its ledger entry in one partition"),
+    ("enable.partition.eof", "the end of the ledger is found by it"),
+    ("transactional.id", "it is made of kafka.group_id and kafka.instance_id; fencing rests on it"),
+    ("transaction.timeout.ms", "set by kafka.transaction_timeout; it bounds how long the next owner waits"),
     ("group.id", "set by kafka.group_id"),
     ("group.instance.id", "set by kafka.instance_id"),
     ("session.timeout.ms", "set by kafka.session_timeout"),
@@ -259,10 +205,7 @@ impl KafkaSettings {
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = Vec::new();
         let mut wrong = |key: &str, message: &str| {
-            found.push(Problem {
-                key: key.to_owned(),
-                message: message.to_owned(),
-            });
+            found.push(Problem { key: key.to_owned(), message: message.to_owned() });
         };
         for (key, text) in [
             ("bootstrap_servers", &self.bootstrap_servers),
@@ -290,22 +233,13 @@ impl KafkaSettings {
             }
         }
         if self.heartbeat_interval * 3 > self.session_timeout {
-            wrong(
-                "heartbeat_interval",
-                "must be at most a third of session_timeout",
-            );
+            wrong("heartbeat_interval", "must be at most a third of session_timeout");
         }
         if self.session_timeout > self.max_poll_interval {
-            wrong(
-                "max_poll_interval",
-                "must not be shorter than session_timeout",
-            );
+            wrong("max_poll_interval", "must not be shorter than session_timeout");
         }
         if self.transaction_timeout * 2 > self.max_poll_interval {
-            wrong(
-                "transaction_timeout",
-                "must be at most half of max_poll_interval: a rebalance waits for a commit",
-            );
+            wrong("transaction_timeout", "must be at most half of max_poll_interval: a rebalance waits for a commit");
         }
         self.check_topics(&mut found);
         self.check_properties(&mut found);
@@ -316,21 +250,13 @@ impl KafkaSettings {
         let names = self.names();
         let all = names.all();
         for (at, (key, name)) in all.iter().enumerate() {
-            let legal =
-                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
             if name.is_empty() || name.len() > 249 || !name.bytes().all(legal) {
-                let message =
-                    "with its prefix, must be 1 to 249 characters of a-z, A-Z, 0-9, '.', '_', '-'";
-                found.push(Problem {
-                    key: format!("topics.{key}"),
-                    message: message.to_owned(),
-                });
+                let message = "with its prefix, must be 1 to 249 characters of a-z, A-Z, 0-9, '.', '_', '-'";
+                found.push(Problem { key: format!("topics.{key}"), message: message.to_owned() });
             }
             if let Some((other, _)) = all.iter().take(at).find(|(_, earlier)| earlier == name) {
-                found.push(Problem {
-                    key: format!("topics.{key}"),
-                    message: format!("is the same as topics.{other}"),
-                });
+                found.push(Problem { key: format!("topics.{key}"), message: format!("is the same as topics.{other}") });
             }
         }
     }
@@ -339,20 +265,15 @@ impl KafkaSettings {
         let mut config = ClientConfig::new();
         for (key, value) in &self.properties {
             if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| refused == key) {
-                found.push(Problem {
-                    key: format!("properties.{key}"),
-                    message: format!("is not yours to set: {why}"),
-                });
+                found
+                    .push(Problem { key: format!("properties.{key}"), message: format!("is not yours to set: {why}") });
             } else {
                 // Asked one by one, so that every unknown property is named, not only the first.
                 config = ClientConfig::new();
                 config.set(key, value);
                 if config.create_native_config().is_err() {
                     let message = "librdkafka does not know this property or value".to_owned();
-                    found.push(Problem {
-                        key: format!("properties.{key}"),
-                        message,
-                    });
+                    found.push(Problem { key: format!("properties.{key}"), message });
                 }
             }
         }
@@ -390,37 +311,14 @@ mod tests {
 
     #[test]
     fn every_problem_is_named_at_once() {
-        let mut settings = KafkaSettings {
-            partitions: 0,
-            group_id: " ".to_owned(),
-            ..KafkaSettings::default()
-        };
+        let mut settings = KafkaSettings { partitions: 0, group_id: " ".to_owned(), ..KafkaSettings::default() };
         settings.topic_prefix = "a b".to_owned();
-        settings
-            .properties
-            .insert("acks".to_owned(), "1".to_owned());
-        settings
-            .properties
-            .insert("no.such.thing".to_owned(), "1".to_owned());
-        settings
-            .properties
-            .insert("compression.type".to_owned(), "lz4".to_owned());
-        let keys: Vec<_> = settings
-            .problems()
-            .into_iter()
-            .map(|problem| problem.key)
-            .collect();
-        for key in [
-            "partitions",
-            "group_id",
-            "topics.events",
-            "properties.acks",
-            "properties.no.such.thing",
-        ] {
-            assert!(
-                keys.iter().any(|found| found == key),
-                "{key} is missing in {keys:?}"
-            );
+        settings.properties.insert("acks".to_owned(), "1".to_owned());
+        settings.properties.insert("no.such.thing".to_owned(), "1".to_owned());
+        settings.properties.insert("compression.type".to_owned(), "lz4".to_owned());
+        let keys: Vec<_> = settings.problems().into_iter().map(|problem| problem.key).collect();
+        for key in ["partitions", "group_id", "topics.events", "properties.acks", "properties.no.such.thing"] {
+            assert!(keys.iter().any(|found| found == key), "{key} is missing in {keys:?}");
         }
         assert!(!keys.contains(&"properties.compression.type".to_owned()));
     }
@@ -441,9 +339,6 @@ mod tests {
         let mut settings = KafkaSettings::default();
         settings.topics.bulk = settings.topics.hints.clone();
         let problems = settings.problems();
-        assert_eq!(
-            problems[0].to_string(),
-            "kafka.topics.bulk: is the same as topics.hints"
-        );
+        assert_eq!(problems[0].to_string(), "kafka.topics.bulk: is the same as topics.hints");
     }
 }

@@ -1,12 +1,11 @@
 //! Figures of this room, and the ear that listens to librdkafka.
 //!
-//! Owns: every metric of this crate, declared once; [`Listener`], which carries librdkafka's logs, statistics and
+//! Owns: every metric of this crate, declared once; `Listener`, which carries librdkafka's logs, statistics and
 //! errors to `tracing` and to the metrics. Must not know: what any of them leads to.
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -64,39 +63,22 @@ impl Declare<'_> {
         Ok(metric)
     }
 
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntCounterVec, prometheus::Error> {
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
         self.add(IntCounterVec::new(Self::options(name, help), labels))
     }
 
-    fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<GaugeVec, prometheus::Error> {
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
         self.add(GaugeVec::new(Self::options(name, help), labels))
     }
 
-    fn histogram(
-        &self,
-        name: &str,
-        help: &str,
-        buckets: &[f64],
-    ) -> Result<Histogram, prometheus::Error> {
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
         let options = HistogramOpts::from(Self::options(name, help)).buckets(buckets.to_vec());
         self.add(Histogram::with_opts(options))
     }
 }
 
 /// Seconds; a commit on one machine takes some milliseconds.
-const COMMIT_BUCKETS: [f64; 13] = [
-    0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0,
-];
+const COMMIT_BUCKETS: [f64; 13] = [0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0];
 /// Seconds; a restore waits at most for an open transaction.
 const RESTORE_BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
@@ -124,16 +106,8 @@ impl KafkaMetrics {
                 "ledger_open_transaction_waits",
                 "Restores that wait too long for an open transaction.",
             )))?,
-            events: declare.counters(
-                "events_published_total",
-                "Committed events by type.",
-                &["type"],
-            )?,
-            dead_letters: declare.counters(
-                "dead_letters_total",
-                "Committed dead letters by reason.",
-                &["reason"],
-            )?,
+            events: declare.counters("events_published_total", "Committed events by type.", &["type"])?,
+            dead_letters: declare.counters("dead_letters_total", "Committed dead letters by reason.", &["reason"])?,
             hints_expired: declare.counters(
                 "hints_expired_total",
                 "Hints removed by retention unsettled.",
@@ -152,16 +126,8 @@ impl KafkaMetrics {
                 "kafka_available",
                 "1 if a hint could be made durable right now.",
             )))?,
-            errors: declare.counters(
-                "kafka_errors_total",
-                "Errors told by librdkafka.",
-                &["client", "kind"],
-            )?,
-            queue: declare.gauges(
-                "kafka_queue_messages",
-                "Records in librdkafka's queues.",
-                &["client"],
-            )?,
+            errors: declare.counters("kafka_errors_total", "Errors told by librdkafka.", &["client", "kind"])?,
+            queue: declare.gauges("kafka_queue_messages", "Records in librdkafka's queues.", &["client"])?,
             lag: declare.gauges(
                 "kafka_consumer_lag",
                 "Records behind the end of a partition.",
@@ -180,18 +146,11 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) fn new(client: &'static str, metrics: KafkaMetrics) -> Listener {
-        Listener {
-            client,
-            metrics,
-            on_error: None,
-        }
+        Listener { client, metrics, on_error: None }
     }
 
     /// With somebody who wants to know of errors; called on a polling thread, so it must be quick.
-    pub(crate) fn with_errors(
-        mut self,
-        hook: Arc<dyn Fn(RDKafkaErrorCode) + Send + Sync>,
-    ) -> Listener {
+    pub(crate) fn with_errors(mut self, hook: Arc<dyn Fn(RDKafkaErrorCode) + Send + Sync>) -> Listener {
         self.on_error = Some(hook);
         self
     }
@@ -200,14 +159,10 @@ impl Listener {
         match code {
             RDKafkaErrorCode::AllBrokersDown => "all_brokers_down",
             RDKafkaErrorCode::BrokerTransportFailure => "transport",
-            RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => {
-                "authentication"
-            }
+            RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => "authentication",
             RDKafkaErrorCode::Resolve => "resolve",
             RDKafkaErrorCode::SSL => "tls",
-            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
-                "unknown_topic"
-            }
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => "unknown_topic",
             RDKafkaErrorCode::PollExceeded => "poll_exceeded",
             RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced => "fatal",
             _ => "other",
@@ -219,10 +174,7 @@ impl ClientContext for Listener {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let client = self.client;
         match level {
-            RDKafkaLogLevel::Emerg
-            | RDKafkaLogLevel::Alert
-            | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error => {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
                 tracing::warn!(client, facility, "librdkafka: {message}");
             }
             RDKafkaLogLevel::Warning => tracing::info!(client, facility, "librdkafka: {message}"),
@@ -231,21 +183,11 @@ impl ClientContext for Listener {
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.metrics
-            .queue
-            .with_label_values(&[self.client])
-            .set(statistics.msg_cnt as f64);
+        self.metrics.queue.with_label_values(&[self.client]).set(statistics.msg_cnt as f64);
         for topic in statistics.topics.values() {
-            for partition in topic
-                .partitions
-                .values()
-                .filter(|one| one.partition >= 0 && one.consumer_lag >= 0)
-            {
+            for partition in topic.partitions.values().filter(|one| one.partition >= 0 && one.consumer_lag >= 0) {
                 let labels = [topic.topic.as_str(), &partition.partition.to_string()];
-                self.metrics
-                    .lag
-                    .with_label_values(&labels)
-                    .set(partition.consumer_lag as f64);
+                self.metrics.lag.with_label_values(&labels).set(partition.consumer_lag as f64);
             }
         }
     }
@@ -257,15 +199,8 @@ impl ClientContext for Listener {
         if code == RDKafkaErrorCode::PartitionEOF {
             return;
         }
-        tracing::info!(
-            client = self.client,
-            kind = Listener::kind(code),
-            "kafka client: {reason}"
-        );
-        self.metrics
-            .errors
-            .with_label_values(&[self.client, Listener::kind(code)])
-            .inc();
+        tracing::info!(client = self.client, kind = Listener::kind(code), "kafka client: {reason}");
+        self.metrics.errors.with_label_values(&[self.client, Listener::kind(code)]).inc();
         if let Some(hook) = &self.on_error {
             hook(code);
         }
@@ -282,11 +217,6 @@ mod tests {
         let metrics = KafkaMetrics::register(&registry).unwrap();
         metrics.commits.with_label_values(&["committed"]).inc();
         assert!(KafkaMetrics::register(&registry).is_err());
-        assert!(
-            registry
-                .gather()
-                .iter()
-                .all(|family| family.name().starts_with("argos_relay_"))
-        );
+        assert!(registry.gather().iter().all(|family| family.name().starts_with("argos_relay_")));
     }
 }

@@ -9,7 +9,7 @@
 mod admin;
 mod policy;
 
-pub use admin::{TopicsError, apply, check, verify_layout};
+pub use admin::{TopicsError, apply, check, laid_out_at, verify_layout};
 pub use policy::{Actual, Finding, TopicPolicy, findings, layout_findings, policies};
 
 /// What became of one topic.
@@ -46,8 +46,7 @@ pub struct TopicsReport {
 impl TopicsReport {
     /// Whether `serve` may start on these topics.
     pub fn is_ok(&self) -> bool {
-        let fits =
-            |line: &TopicLine| matches!(line.outcome, TopicOutcome::Created | TopicOutcome::Fits);
+        let fits = |line: &TopicLine| matches!(line.outcome, TopicOutcome::Created | TopicOutcome::Fits);
         self.layout.is_empty() && self.lines.iter().all(fits)
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! A missing file is written and the test fails; look at it and run again.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use models::{
-    Agreement, Aml, AmlStatus, Cause, Claim, DeadLetter, Event, EventKind, Facts, Hint, Key, Kyc,
-    KycStatus, Monitoring, Notices, Notification, Origin, Previous, Provenance, Reason, Risk,
-    Snapshot, Source, SubmissionFacts, Time,
+    Agreement, Aml, AmlStatus, Cause, Claim, DeadLetter, Event, EventKind, Facts, Hint, Key, Kyc, KycStatus,
+    Monitoring, Notices, Notification, Origin, Previous, Provenance, Reason, Risk, Snapshot, Source, SubmissionFacts,
+    Time,
 };
 use publisher::record::{self, Record, Topic};
 use std::fmt::Write as _;
@@ -108,32 +110,21 @@ fn hint() -> Hint {
 
 /// A record as text, one header a line.
 fn shown(record: &Record) -> String {
-    let mut text = format!(
-        "topic: {:?}\npartition: {:?}\nkey: {:?}\n",
-        record.topic, record.partition, record.key
-    );
+    let mut text = format!("topic: {:?}\npartition: {:?}\nkey: {:?}\n", record.topic, record.partition, record.key);
     for (name, value) in &record.headers {
         writeln!(text, "{name}: {value}").unwrap();
     }
-    let payload = record
-        .payload
-        .as_deref()
-        .map_or("null".into(), String::from_utf8_lossy);
+    let payload = record.payload.as_deref().map_or("null".into(), String::from_utf8_lossy);
     writeln!(text, "\n{payload}").unwrap();
     text
 }
 
 fn golden(name: &str, record: &Record) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let now = shown(record);
     let Ok(then) = std::fs::read_to_string(&path) else {
         std::fs::write(&path, now).unwrap();
-        panic!(
-            "{} was missing and is written; look at it and run again",
-            path.display()
-        );
+        panic!("{} was missing and is written; look at it and run again", path.display());
     };
     assert_eq!(now, then, "{name}");
 }
@@ -146,8 +137,7 @@ fn an_event_is_a_cloud_event_in_binary_mode() {
 #[test]
 fn a_deletion_carries_ids_and_previous_only() {
     let mut gone = event();
-    (gone.kind, gone.data.kyc, gone.data.aml, gone.traceparent) =
-        (EventKind::Deleted, None, None, None);
+    (gone.kind, gone.data.kyc, gone.data.aml, gone.traceparent) = (EventKind::Deleted, None, None, None);
     golden("event_deleted.txt", &record::event(&gone).unwrap());
 }
 
@@ -159,24 +149,15 @@ fn a_snapshot_is_put_and_deleted() {
         confirmed_at: time("2026-03-02T05:31:11.500Z"),
         vendor_updated_at: Some(time("2026-03-02T05:31:10.511Z")),
     };
-    golden(
-        "snapshot.txt",
-        &record::snapshot(&key(), Some(&snapshot)).unwrap(),
-    );
-    golden(
-        "snapshot_deleted.txt",
-        &record::snapshot(&key(), None).unwrap(),
-    );
+    golden("snapshot.txt", &record::snapshot(&key(), Some(&snapshot)).unwrap());
+    golden("snapshot_deleted.txt", &record::snapshot(&key(), None).unwrap());
 }
 
 #[test]
 fn a_hint_can_be_read_again() {
     let record = record::hint(Topic::Hints, &key(), &hint()).unwrap();
     golden("hint.txt", &record);
-    assert_eq!(
-        serde_json::from_slice::<Hint>(&record.payload.unwrap()).unwrap(),
-        hint()
-    );
+    assert_eq!(serde_json::from_slice::<Hint>(&record.payload.unwrap()).unwrap(), hint());
 }
 
 #[test]

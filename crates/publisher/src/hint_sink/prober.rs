@@ -1,7 +1,8 @@
 //! The thread that finds out whether Kafka is there, and makes the producer anew after a fatal error.
 //!
-//! Down: at once after a fatal error or several failures in a row; after one failed look when librdkafka says that all
-//! brokers are down (it says so as well when idle connections close, so that alone is not enough).
+//! Down: at once after a fatal error or several failures in a row; after one failed look when a hint was not
+//! acknowledged in time, or a connection broke or all are down (idle connections close as well, so that alone
+//! is not enough).
 //! Up: after the first metadata ever, later after two good looks in a row, and only if nothing handed over before is
 //! still stuck: metadata alone does not show that records are acknowledged.
 
@@ -38,8 +39,7 @@ pub(super) fn work(inner: &Inner) {
         if !available || suspected {
             if look(inner, if available { SUSPICION } else { PATIENCE }) {
                 good += 1;
-                if !available && (!ever || good >= GOOD) && nothing_stuck(inner, health, down_since)
-                {
+                if !available && (!ever || good >= GOOD) && nothing_stuck(inner, health, down_since) {
                     ever = true;
                     health.failures.store(0, Ordering::Release);
                     health.set_available(true);
@@ -52,34 +52,21 @@ pub(super) fn work(inner: &Inner) {
         }
         health.wait(EVERY);
     }
-    let last = inner
-        .producer
-        .write()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    let last = inner.producer.write().unwrap_or_else(PoisonError::into_inner).take();
     drop(last);
 }
 
 /// Whether the broker tells of the hints topic and at least one partition of it has a leader.
 fn look(inner: &Inner, patience: Duration) -> bool {
-    let guard = inner
-        .producer
-        .read()
-        .unwrap_or_else(PoisonError::into_inner);
+    let guard = inner.producer.read().unwrap_or_else(PoisonError::into_inner);
     let Some(producer) = guard.as_ref() else {
         return false;
     };
-    match producer
-        .client()
-        .fetch_metadata(Some(&inner.names.hints), patience)
-    {
-        Ok(metadata) => metadata.topics().iter().any(|topic| {
-            topic.error().is_none()
-                && topic
-                    .partitions()
-                    .iter()
-                    .any(|partition| partition.leader() >= 0)
-        }),
+    match producer.client().fetch_metadata(Some(&inner.names.hints), patience) {
+        Ok(metadata) => metadata
+            .topics()
+            .iter()
+            .any(|topic| topic.error().is_none() && topic.partitions().iter().any(|partition| partition.leader() >= 0)),
         Err(error) => {
             tracing::debug!(error = %error, "Kafka is not reachable yet");
             false
@@ -97,11 +84,7 @@ fn replace_producer(inner: &Inner) {
     tracing::warn!("the hint producer is made anew");
     match inner.create() {
         Ok(new) => {
-            let old: Option<Producer> = inner
-                .producer
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .replace(new);
+            let old: Option<Producer> = inner.producer.write().unwrap_or_else(PoisonError::into_inner).replace(new);
             drop(old);
         }
         Err(error) => {

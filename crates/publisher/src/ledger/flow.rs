@@ -55,9 +55,7 @@ impl Flow {
                 continue;
             }
             let lanes = [(Lane::Live, start.live), (Lane::Bulk, start.bulk)];
-            let sought = lanes
-                .iter()
-                .try_for_each(|(lane, offset)| seek(consumer, *lane, start.partition, *offset));
+            let sought = lanes.iter().try_for_each(|(lane, offset)| seek(consumer, *lane, start.partition, *offset));
             if let Err(error) = sought {
                 tracing::debug!(partition = start.partition, error = %error, "seek is tried again");
                 self.restored.push((start, ledger_next));
@@ -66,19 +64,9 @@ impl Flow {
             if !lock(&member.shared.table).run(start, ledger_next, Instant::now()) {
                 continue;
             }
-            let Progress {
-                partition,
-                epoch,
-                live,
-                bulk,
-            } = start;
+            let Progress { partition, epoch, live, bulk } = start;
             tracing::info!(partition, epoch, live, bulk, ledger_next, "partition runs");
-            member.send(LedgerEvent::Ready {
-                partition,
-                epoch,
-                live,
-                bulk,
-            });
+            member.send(LedgerEvent::Ready { partition, epoch, live, bulk });
             for lane in [Lane::Live, Lane::Bulk] {
                 set_paused(consumer, lane, partition, false);
             }
@@ -90,10 +78,7 @@ impl Flow {
             let topic = &consumer.context().shared.names.hints;
             match consumer.fetch_metadata(Some(topic), QUESTION) {
                 Ok(metadata) => {
-                    self.partitions = metadata
-                        .topics()
-                        .first()
-                        .map_or(0, |topic| topic.partitions().len() as i32);
+                    self.partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len() as i32);
                 }
                 Err(error) => {
                     tracing::info!(error = %error, "the number of partitions is not known yet");
@@ -117,11 +102,7 @@ impl Flow {
                 for lane in [Lane::Live, Lane::Bulk] {
                     let state = held.lane(lane);
                     let unsettled = state.next.saturating_sub(state.settled).max(0) as u64;
-                    let pause = if state.paused {
-                        unsettled > window / 2
-                    } else {
-                        unsettled >= window
-                    };
+                    let pause = if state.paused { unsettled > window / 2 } else { unsettled >= window };
                     if pause != state.paused {
                         state.paused = pause;
                         changes.push((lane, partition, pause));
@@ -135,28 +116,14 @@ impl Flow {
     }
 
     /// One record of a hint topic.
-    pub(super) fn on_message(
-        &mut self,
-        consumer: &BaseConsumer<Member>,
-        message: &BorrowedMessage<'_>,
-    ) {
+    pub(super) fn on_message(&mut self, consumer: &BaseConsumer<Member>, message: &BorrowedMessage<'_>) {
         let member = consumer.context();
-        let lane = if message.topic() == member.shared.names.bulk {
-            Lane::Bulk
-        } else {
-            Lane::Live
-        };
+        let lane = if message.topic() == member.shared.names.bulk { Lane::Bulk } else { Lane::Live };
         let (partition, offset) = (message.partition(), message.offset());
         match judge(member, lane, partition, offset) {
             Verdict::Old => {}
             Verdict::Gap(expected) => {
-                tracing::debug!(
-                    partition,
-                    offset,
-                    expected,
-                    lane = lane.as_str(),
-                    "a gap; looked at once more"
-                );
+                tracing::debug!(partition, offset, expected, lane = lane.as_str(), "a gap; looked at once more");
                 Flow::go_back(consumer, lane, partition, expected);
             }
             Verdict::Next(epoch) => {
@@ -191,30 +158,14 @@ impl Flow {
         epoch: u64,
     ) -> Option<LedgerEvent> {
         let (partition, offset) = (message.partition(), message.offset());
-        let skipped = |dead_letter| LedgerEvent::Skipped {
-            partition,
-            epoch,
-            lane,
-            offset,
-            dead_letter,
-        };
+        let skipped = |dead_letter| LedgerEvent::Skipped { partition, epoch, lane, offset, dead_letter };
         let Ok((key, hint)) = read(message) else {
-            if message
-                .key()
-                .is_some_and(|key| key.first() == Some(&(RESERVED_PREFIX as u8)))
-            {
-                tracing::warn!(
-                    partition,
-                    offset,
-                    "a reserved key that this release does not know is passed over"
-                );
+            if message.key().is_some_and(|key| key.first() == Some(&(RESERVED_PREFIX as u8))) {
+                tracing::warn!(partition, offset, "a reserved key that this release does not know is passed over");
                 return Some(skipped(None));
             }
             let letter = DeadLetter {
-                key: message
-                    .key()
-                    .and_then(|key| std::str::from_utf8(key).ok())
-                    .and_then(|key| Key::parse(key).ok()),
+                key: message.key().and_then(|key| std::str::from_utf8(key).ok()).and_then(|key| Key::parse(key).ok()),
                 reason: "hint_undecodable",
                 message: "the record is not a hint of this release".to_owned(),
                 attempts: 1,
@@ -225,14 +176,7 @@ impl Flow {
         };
         let home = partition_of(key.as_str().as_bytes(), self.partitions);
         if home == partition {
-            return Some(LedgerEvent::Hint {
-                partition,
-                epoch,
-                lane,
-                offset,
-                key,
-                hint,
-            });
+            return Some(LedgerEvent::Hint { partition, epoch, lane, offset, key, hint });
         }
         match self.mover.move_to(&member.shared, message, home) {
             Ok(()) => Some(skipped(None)),
@@ -245,10 +189,7 @@ impl Flow {
 }
 
 fn read(message: &BorrowedMessage<'_>) -> Result<(Key, Box<Hint>), ()> {
-    let key = message
-        .key()
-        .and_then(|key| std::str::from_utf8(key).ok())
-        .ok_or(())?;
+    let key = message.key().and_then(|key| std::str::from_utf8(key).ok()).ok_or(())?;
     let key = Key::parse(key).map_err(|_| ())?;
     let hint = serde_json::from_slice(message.payload().unwrap_or_default()).map_err(|_| ())?;
     Ok((key, Box::new(hint)))
@@ -278,28 +219,14 @@ fn topic_of(member: &Member, lane: Lane) -> &str {
     }
 }
 
-fn seek(
-    consumer: &BaseConsumer<Member>,
-    lane: Lane,
-    partition: i32,
-    offset: i64,
-) -> KafkaResult<()> {
-    consumer.seek(
-        topic_of(consumer.context(), lane),
-        partition,
-        Offset::Offset(offset),
-        SEEK,
-    )
+fn seek(consumer: &BaseConsumer<Member>, lane: Lane, partition: i32, offset: i64) -> KafkaResult<()> {
+    consumer.seek(topic_of(consumer.context(), lane), partition, Offset::Offset(offset), SEEK)
 }
 
 fn set_paused(consumer: &BaseConsumer<Member>, lane: Lane, partition: i32, pause: bool) {
     let mut list = TopicPartitionList::with_capacity(1);
     list.add_partition(topic_of(consumer.context(), lane), partition);
-    let done = if pause {
-        consumer.pause(&list)
-    } else {
-        consumer.resume(&list)
-    };
+    let done = if pause { consumer.pause(&list) } else { consumer.resume(&list) };
     if let Err(error) = done {
         tracing::warn!(partition, lane = lane.as_str(), pause, error = %error, "a lane could not be paused or resumed");
     }

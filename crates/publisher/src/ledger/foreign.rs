@@ -34,10 +34,7 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = Box<Answer>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, answer: Box<Answer>) {
-        let outcome = result
-            .as_ref()
-            .map(|_| ())
-            .map_err(|(error, _)| error.clone());
+        let outcome = result.as_ref().map(|_| ()).map_err(|(error, _)| error.clone());
         *super::lock(&answer) = Some(outcome);
     }
 }
@@ -75,25 +72,16 @@ fn create(shared: &Shared) -> Result<BaseProducer<Reports>, KafkaError> {
         .set("enable.idempotence", "true")
         .set("linger.ms", "0")
         .set("message.timeout.ms", millis(PATIENCE));
-    BaseProducer::from_config_and_context(
-        &config,
-        Reports(Listener::new("foreign", shared.metrics.clone())),
-    )
+    BaseProducer::from_config_and_context(&config, Reports(Listener::new("foreign", shared.metrics.clone())))
 }
 
-fn carry(
-    producer: &BaseProducer<Reports>,
-    message: &BorrowedMessage<'_>,
-    partition: i32,
-) -> Result<(), KafkaError> {
+fn carry(producer: &BaseProducer<Reports>, message: &BorrowedMessage<'_>, partition: i32) -> Result<(), KafkaError> {
     let answer = Answer::default();
     let mut record: BaseRecord<'_, [u8], [u8], Box<Answer>> =
         BaseRecord::with_opaque_to(message.topic(), Box::new(answer.clone())).partition(partition);
     record.key = message.key();
     record.payload = message.payload();
-    record.headers = message
-        .headers()
-        .map(rdkafka::message::BorrowedHeaders::detach);
+    record.headers = message.headers().map(rdkafka::message::BorrowedHeaders::detach);
     producer.send(record).map_err(|(error, _)| error)?;
     let deadline = Instant::now() + PATIENCE * 2;
     loop {

@@ -51,17 +51,8 @@ impl ClientContext for Member {
 }
 
 impl ConsumerContext for Member {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        event: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
-        let mine: Vec<i32> = list
-            .elements()
-            .iter()
-            .map(TopicPartitionListElem::partition)
-            .collect();
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let mine: Vec<i32> = list.elements().iter().map(TopicPartitionListElem::partition).collect();
         self.tell_voided();
         let done = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             self.on_assigned(consumer, &mine)
@@ -138,11 +129,7 @@ impl Member {
     fn announce(&self, partitions: &[i32]) {
         for partition in partitions {
             let now = Instant::now();
-            let announced = lock(&self.shared.table).announce(
-                *partition,
-                now,
-                self.shared.settings.keep_entries_for,
-            );
+            let announced = lock(&self.shared.table).announce(*partition, now, self.shared.settings.keep_entries_for);
             if let Some(announced) = announced {
                 self.tell_assigned(*partition, announced, now);
             }
@@ -151,17 +138,8 @@ impl Member {
 
     fn tell_assigned(&self, partition: i32, announced: Announcement, asked: Instant) {
         let Announcement { epoch, from } = announced;
-        self.send(LedgerEvent::Assigned {
-            partition,
-            epoch,
-            fresh: from.is_none(),
-        });
-        self.jobs.push(Job {
-            partition,
-            epoch,
-            from,
-            asked,
-        });
+        self.send(LedgerEvent::Assigned { partition, epoch, fresh: from.is_none() });
+        self.jobs.push(Job { partition, epoch, from, asked });
     }
 
     /// Starts one partition anew under a new epoch.
@@ -186,11 +164,7 @@ impl Member {
 }
 
 /// The consumer of a group member.
-pub(super) fn create(
-    shared: &Arc<Shared>,
-    jobs: Arc<Jobs>,
-    events: Events,
-) -> KafkaResult<BaseConsumer<Member>> {
+pub(super) fn create(shared: &Arc<Shared>, jobs: Arc<Jobs>, events: Events) -> KafkaResult<BaseConsumer<Member>> {
     let settings = &shared.settings;
     let mut config = settings.client("group");
     config
@@ -211,15 +185,7 @@ pub(super) fn create(
         config.set("group.instance.id", &settings.instance_id);
     }
     let listener = Listener::new("group", shared.metrics.clone());
-    BaseConsumer::from_config_and_context(
-        &config,
-        Member {
-            listener,
-            shared: shared.clone(),
-            jobs,
-            events,
-        },
-    )
+    BaseConsumer::from_config_and_context(&config, Member { listener, shared: shared.clone(), jobs, events })
 }
 
 /// The thread: runs until the ledger is closed or fails, then leaves the group.
@@ -242,10 +208,8 @@ pub(super) fn work(consumer: BaseConsumer<Member>, signals: &Receiver<Signal>) {
             Some(Ok(message)) => flow.on_message(&consumer, &message),
             Some(Err(error)) if errors::ends_consumer(&error) => {
                 let instance = &shared.settings.instance_id;
-                shared.fail(
-                    &consumer.context().events,
-                    format!("instance {instance} left the group for good: {error}"),
-                );
+                shared
+                    .fail(&consumer.context().events, format!("instance {instance} left the group for good: {error}"));
             }
             Some(Err(error)) => tracing::info!(error = %error, "the group consumer goes on"),
             None => {}
@@ -261,10 +225,7 @@ fn subscribe(consumer: &BaseConsumer<Member>) -> bool {
         Ok(()) => true,
         Err(error) => {
             let member = consumer.context();
-            member.shared.fail(
-                &member.events,
-                format!("cannot subscribe to the hints: {error}"),
-            );
+            member.shared.fail(&member.events, format!("cannot subscribe to the hints: {error}"));
             false
         }
     }

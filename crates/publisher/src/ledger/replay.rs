@@ -61,9 +61,7 @@ impl Jobs {
 
     fn take(&self, within: Duration) -> Option<Job> {
         let waiting = lock(&self.waiting);
-        let result = self
-            .more
-            .wait_timeout_while(waiting, within, |jobs| jobs.is_empty());
+        let result = self.more.wait_timeout_while(waiting, within, |jobs| jobs.is_empty());
         let (mut waiting, _) = result.unwrap_or_else(PoisonError::into_inner);
         waiting.pop_front()
     }
@@ -103,8 +101,7 @@ fn settings_of(settings: &KafkaSettings) -> (rdkafka::ClientConfig, rdkafka::Cli
         .set("enable.partition.eof", "true")
         .set("fetch.wait.max.ms", millis(Duration::from_millis(10)));
     let mut raw = settings.client("replay-end");
-    raw.set("isolation.level", "read_uncommitted")
-        .set("enable.auto.commit", "false");
+    raw.set("isolation.level", "read_uncommitted").set("enable.auto.commit", "false");
     (committed, raw)
 }
 
@@ -129,23 +126,14 @@ pub(super) fn work(shared: &Shared, jobs: &Jobs, events: &Events, signals: &Sync
             }
         };
         while !shared.stopping() {
-            let Some(job) = current
-                .take()
-                .or_else(|| jobs.take(Duration::from_millis(200)))
-            else {
+            let Some(job) = current.take().or_else(|| jobs.take(Duration::from_millis(200))) else {
                 restorer.idle();
                 continue;
             };
             match restorer.restore(&job) {
                 Ok((start, ledger_next)) => {
-                    shared
-                        .metrics
-                        .restore_seconds
-                        .observe(job.asked.elapsed().as_secs_f64());
-                    if signals
-                        .send(Signal::Restored { start, ledger_next })
-                        .is_err()
-                    {
+                    shared.metrics.restore_seconds.observe(job.asked.elapsed().as_secs_f64());
+                    if signals.send(Signal::Restored { start, ledger_next }).is_err() {
                         return;
                     }
                 }
@@ -167,12 +155,7 @@ impl<'a> Restorer<'a> {
         let ear = || Ear(Listener::new("replay", shared.metrics.clone()));
         let committed = BaseConsumer::from_config_and_context(&committed, ear())?;
         let raw = BaseConsumer::from_config_and_context(&raw, ear())?;
-        Ok(Restorer {
-            shared,
-            events,
-            committed,
-            raw,
-        })
+        Ok(Restorer { shared, events, committed, raw })
     }
 
     /// Serves the clients' own news while there is nothing to do.
@@ -186,20 +169,13 @@ impl<'a> Restorer<'a> {
 
     fn check(&self, job: &Job) -> Result<(), Stop> {
         let current = lock(&self.shared.table).is_current(job.partition, job.epoch);
-        if current && !self.shared.stopping() {
-            Ok(())
-        } else {
-            Err(Stop::Void)
-        }
+        if current && !self.shared.stopping() { Ok(()) } else { Err(Stop::Void) }
     }
 
     fn restore(&self, job: &Job) -> Result<(Progress, i64), Stop> {
         let names = &self.shared.names;
         let (live, bulk) = self.stable_offsets(job)?;
-        let (low, target) = self.ask(job, || {
-            self.raw
-                .fetch_watermarks(&names.ledger, job.partition, QUESTION)
-        })?;
+        let (low, target) = self.ask(job, || self.raw.fetch_watermarks(&names.ledger, job.partition, QUESTION))?;
         let mut next = job.from.unwrap_or(low).max(low);
         let mut stable = self.last_stable(job)?;
         loop {
@@ -212,12 +188,7 @@ impl<'a> Restorer<'a> {
             }
             stable = self.wait_for(job, target)?;
         }
-        let start = Progress {
-            partition: job.partition,
-            epoch: job.epoch,
-            live,
-            bulk,
-        };
+        let start = Progress { partition: job.partition, epoch: job.epoch, live, bulk };
         Ok((start, next.max(target)))
     }
 
@@ -247,11 +218,7 @@ impl<'a> Restorer<'a> {
 
     fn last_stable(&self, job: &Job) -> Result<i64, Stop> {
         let ledger = &self.shared.names.ledger;
-        self.ask(job, || {
-            self.committed
-                .fetch_watermarks(ledger, job.partition, QUESTION)
-        })
-        .map(|(_, end)| end)
+        self.ask(job, || self.committed.fetch_watermarks(ledger, job.partition, QUESTION)).map(|(_, end)| end)
     }
 
     fn stable_offsets(&self, job: &Job) -> Result<(i64, i64), Stop> {
@@ -264,10 +231,7 @@ impl<'a> Restorer<'a> {
             for element in found.elements() {
                 element.error()?;
             }
-            let offset = |topic| match found
-                .find_partition(topic, job.partition)
-                .map(|element| element.offset())
-            {
+            let offset = |topic| match found.find_partition(topic, job.partition).map(|element| element.offset()) {
                 Some(Offset::Offset(offset)) => Some(offset),
                 _ => None,
             };
@@ -279,41 +243,18 @@ impl<'a> Restorer<'a> {
     }
 
     /// Where a lane starts: the committed offset, or the log's start if there is none or retention went past it.
-    fn start_of(
-        &self,
-        job: &Job,
-        lane: Lane,
-        topic: &str,
-        committed: Option<i64>,
-    ) -> Result<i64, Stop> {
-        let (low, high) = self.ask(job, || {
-            self.raw.fetch_watermarks(topic, job.partition, QUESTION)
-        })?;
+    fn start_of(&self, job: &Job, lane: Lane, topic: &str, committed: Option<i64>) -> Result<i64, Stop> {
+        let (low, high) = self.ask(job, || self.raw.fetch_watermarks(topic, job.partition, QUESTION))?;
         let Some(offset) = committed else {
             return Ok(low);
         };
         if offset < low {
             let lost = (low - offset) as u64;
-            tracing::error!(
-                topic,
-                partition = job.partition,
-                lost,
-                "hints expired unsettled; a full sweep repairs it"
-            );
-            self.shared
-                .metrics
-                .hints_expired
-                .with_label_values(&[lane.as_str()])
-                .inc_by(lost);
+            tracing::error!(topic, partition = job.partition, lost, "hints expired unsettled; a full sweep repairs it");
+            self.shared.metrics.hints_expired.with_label_values(&[lane.as_str()]).inc_by(lost);
             Ok(low)
         } else if offset > high {
-            tracing::error!(
-                topic,
-                partition = job.partition,
-                offset,
-                high,
-                "committed offset beyond the log's end"
-            );
+            tracing::error!(topic, partition = job.partition, offset, high, "committed offset beyond the log's end");
             Ok(low)
         } else {
             Ok(offset)
@@ -327,23 +268,11 @@ impl<'a> Restorer<'a> {
         let result = loop {
             match self.last_stable(job) {
                 Ok(stable) if stable >= target => break Ok(stable),
-                Ok(stable)
-                    if !named
-                        && started.elapsed()
-                            >= self.shared.settings.name_open_transaction_after =>
-                {
+                Ok(stable) if !named && started.elapsed() >= self.shared.settings.name_open_transaction_after => {
                     named = true;
                     let topic = &self.shared.names.ledger;
-                    let text = format!(
-                        "{topic}/{}: open transaction at offset {stable}",
-                        job.partition
-                    );
-                    tracing::warn!(
-                        partition = job.partition,
-                        stable,
-                        target,
-                        "waiting for an open transaction"
-                    );
+                    let text = format!("{topic}/{}: open transaction at offset {stable}", job.partition);
+                    tracing::warn!(partition = job.partition, stable, target, "waiting for an open transaction");
                     self.shared.metrics.open_transaction_waits.inc();
                     lock(&self.shared.table).note(job.partition, job.epoch, Some(text));
                 }
@@ -364,9 +293,7 @@ impl<'a> Restorer<'a> {
         let mut wanted = TopicPartitionList::with_capacity(1);
         let ledger = &self.shared.names.ledger;
         let broken = |error: KafkaError| Stop::Broken(error.to_string());
-        wanted
-            .add_partition_offset(ledger, job.partition, Offset::Offset(from))
-            .map_err(broken)?;
+        wanted.add_partition_offset(ledger, job.partition, Offset::Offset(from)).map_err(broken)?;
         self.committed.assign(&wanted).map_err(broken)?;
         let result = self.read_assigned(job, from);
         self.committed.unassign().map_err(broken)?;
@@ -390,8 +317,7 @@ impl<'a> Restorer<'a> {
                     return Ok(next);
                 }
                 Some(Err(error)) => {
-                    let gone = error.rdkafka_error_code()
-                        == Some(RDKafkaErrorCode::UnknownTopicOrPartition);
+                    let gone = error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition);
                     if errors::ends_consumer(&error) || gone {
                         return Err(Stop::Broken(error.to_string()));
                     }
@@ -407,31 +333,17 @@ impl<'a> Restorer<'a> {
             return Ok(());
         }
         let entries = std::mem::take(chunk);
-        let event = LedgerEvent::Entries {
-            partition: job.partition,
-            epoch: job.epoch,
-            entries,
-        };
+        let event = LedgerEvent::Entries { partition: job.partition, epoch: job.epoch, entries };
         self.events.blocking_send(event).map_err(|_| Stop::Void)
     }
 }
 
 /// One ledger record; nothing for reserved keys.
 fn decode(message: &BorrowedMessage<'_>) -> Result<Option<(Key, Option<Entry>)>, Stop> {
-    let at = || {
-        format!(
-            "{}/{} at offset {}",
-            message.topic(),
-            message.partition(),
-            message.offset()
-        )
-    };
+    let at = || format!("{}/{} at offset {}", message.topic(), message.partition(), message.offset());
     let text = message.key().and_then(|key| std::str::from_utf8(key).ok());
     let Some(text) = text else {
-        return Err(Stop::Unreadable(format!(
-            "{}: a ledger record without a key",
-            at()
-        )));
+        return Err(Stop::Unreadable(format!("{}: a ledger record without a key", at())));
     };
     if text.starts_with(RESERVED_PREFIX) {
         return Ok(None);

@@ -62,14 +62,7 @@ impl Supervisor {
         (own, requests): (SyncSender<Request>, Receiver<Request>),
         signals: SyncSender<Signal>,
     ) -> Supervisor {
-        Supervisor {
-            shared,
-            requests,
-            own,
-            signals,
-            worker: None,
-            started: 0,
-        }
+        Supervisor { shared, requests, own, signals, worker: None, started: 0 }
     }
 
     /// Runs until the ledger is closed.
@@ -94,11 +87,7 @@ impl Supervisor {
     }
 
     fn on_ready(&mut self, number: u64) {
-        if let Some(worker) = self
-            .worker
-            .as_mut()
-            .filter(|worker| worker.number == number)
-        {
+        if let Some(worker) = self.worker.as_mut().filter(|worker| worker.number == number) {
             worker.ready = true;
             self.shared.producer_ready.store(true, Ordering::Release);
             self.tell(Signal::ProducerReady);
@@ -119,25 +108,17 @@ impl Supervisor {
         let (outcome_queue, outcomes) = sync_channel(1);
         let abandoned = Arc::new(AtomicBool::new(false));
         let (shared, own, flag) = (self.shared.clone(), self.own.clone(), abandoned.clone());
-        let spawned = std::thread::Builder::new()
-            .name(format!("ledger-txn-{number}"))
-            .spawn(move || {
-                let ready = || {
-                    if own.send(Request::Ready(number)).is_err() {
-                        tracing::debug!("the supervisor ended before its producer was ready");
-                    }
-                };
-                transaction::work(&shared, &flag, ready, &job_queue, &outcome_queue);
-            });
+        let spawned = std::thread::Builder::new().name(format!("ledger-txn-{number}")).spawn(move || {
+            let ready = || {
+                if own.send(Request::Ready(number)).is_err() {
+                    tracing::debug!("the supervisor ended before its producer was ready");
+                }
+            };
+            transaction::work(&shared, &flag, ready, &job_queue, &outcome_queue);
+        });
         match spawned {
             Ok(_) => {
-                self.worker = Some(Worker {
-                    number,
-                    ready: false,
-                    abandoned,
-                    jobs,
-                    outcomes,
-                });
+                self.worker = Some(Worker { number, ready: false, abandoned, jobs, outcomes });
             }
             Err(error) => {
                 tracing::error!(error = %error, "no thread for the transactional producer; trying again");
@@ -170,9 +151,7 @@ impl Supervisor {
         let outcome = match worker.jobs.send(job) {
             Ok(()) => worker.outcomes.recv_timeout(limit).unwrap_or_else(|error| {
                 Outcome::Lost(match error {
-                    RecvTimeoutError::Timeout => {
-                        "the transaction hangs; its producer is given up".to_owned()
-                    }
+                    RecvTimeoutError::Timeout => "the transaction hangs; its producer is given up".to_owned(),
                     RecvTimeoutError::Disconnected => "the transaction thread ended".to_owned(),
                 })
             }),
@@ -183,10 +162,7 @@ impl Supervisor {
             Outcome::Committed(ledger) => {
                 lock(&self.shared.table).settle(&batch.progress, &ledger, Instant::now());
                 *lock(&self.shared.last_commit) = Some(Instant::now());
-                self.shared
-                    .metrics
-                    .commit_seconds
-                    .observe(started.elapsed().as_secs_f64());
+                self.shared.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
                 count("committed");
                 self.count_contents(batch);
                 Ok(())
@@ -209,11 +185,7 @@ impl Supervisor {
     }
 
     fn prepare(&self, batch: &Batch) -> Result<(&Worker, Job), String> {
-        let worker = self
-            .worker
-            .as_ref()
-            .filter(|worker| worker.ready)
-            .ok_or("the producer is being made anew")?;
+        let worker = self.worker.as_ref().filter(|worker| worker.ready).ok_or("the producer is being made anew")?;
         if !lock(&self.shared.table).may_commit(&batch.progress) {
             return Err("stale assignment".to_owned());
         }
@@ -221,46 +193,27 @@ impl Supervisor {
         if batch.progress.is_empty() || !batch.writes.iter().all(|write| covered(write.partition)) {
             return Err("a write without the offsets of its partition".to_owned());
         }
-        let group = lock(&self.shared.generation)
-            .clone()
-            .ok_or("stale assignment")?;
+        let group = lock(&self.shared.generation).clone().ok_or("stale assignment")?;
         let names = &self.shared.names;
         let mut offsets = TopicPartitionList::with_capacity(batch.progress.len() * 2);
         for row in &batch.progress {
             for (topic, offset) in [(&names.hints, row.live), (&names.bulk, row.bulk)] {
-                let added =
-                    offsets.add_partition_offset(topic, row.partition, Offset::Offset(offset));
+                let added = offsets.add_partition_offset(topic, row.partition, Offset::Offset(offset));
                 added.map_err(|error| error.to_string())?;
             }
         }
         let records = record::batch(batch).map_err(|error| error.to_string())?;
-        Ok((
-            worker,
-            Job {
-                records,
-                offsets,
-                group,
-            },
-        ))
+        Ok((worker, Job { records, offsets, group }))
     }
 
     fn count_contents(&self, batch: &Batch) {
         let metrics = &self.shared.metrics;
-        let letters = batch
-            .writes
-            .iter()
-            .filter_map(|write| write.dead_letter.as_ref());
+        let letters = batch.writes.iter().filter_map(|write| write.dead_letter.as_ref());
         for letter in letters.chain(&batch.dead_letters) {
-            metrics
-                .dead_letters
-                .with_label_values(&[letter.reason])
-                .inc();
+            metrics.dead_letters.with_label_values(&[letter.reason]).inc();
         }
         for event in batch.writes.iter().flat_map(|write| &write.events) {
-            metrics
-                .events
-                .with_label_values(&[event.kind.as_str()])
-                .inc();
+            metrics.events.with_label_values(&[event.kind.as_str()]).inc();
         }
     }
 }

@@ -40,12 +40,7 @@ pub(crate) struct LaneState {
 
 impl LaneState {
     fn starting_at(offset: i64) -> LaneState {
-        LaneState {
-            next: offset,
-            settled: offset,
-            paused: false,
-            gap_seen: None,
-        }
+        LaneState { next: offset, settled: offset, paused: false, gap_seen: None }
     }
 }
 
@@ -98,41 +93,24 @@ impl Table {
     /// The partition was assigned by the group.
     pub(crate) fn hold(&mut self, partition: i32, now: Instant) {
         let lanes = LaneState::default();
-        let held = Held {
-            epoch: 0,
-            phase: Phase::Waiting,
-            since: now,
-            live: lanes.clone(),
-            bulk: lanes,
-        };
+        let held = Held { epoch: 0, phase: Phase::Waiting, since: now, live: lanes.clone(), bulk: lanes };
         self.held.insert(partition, held);
     }
 
     /// The restore starts: a new epoch, and from where to read. Entries that are kept for longer than `keep` are not
     /// trusted: tombstones may have been compacted away since.
-    pub(crate) fn announce(
-        &mut self,
-        partition: i32,
-        now: Instant,
-        keep: Duration,
-    ) -> Option<Announcement> {
+    pub(crate) fn announce(&mut self, partition: i32, now: Instant, keep: Duration) -> Option<Announcement> {
         let held = self.held.get_mut(&partition)?;
         self.last_epoch += 1;
         held.epoch = self.last_epoch;
         held.phase = Phase::Restoring { note: None };
         held.since = now;
-        let from = self
-            .kept
-            .get(&partition)
-            .filter(|kept| now.saturating_duration_since(kept.last_held) <= keep);
+        let from = self.kept.get(&partition).filter(|kept| now.saturating_duration_since(kept.last_held) <= keep);
         let from = from.map(|kept| kept.next);
         if from.is_none() {
             self.kept.remove(&partition);
         }
-        Some(Announcement {
-            epoch: held.epoch,
-            from,
-        })
+        Some(Announcement { epoch: held.epoch, from })
     }
 
     /// The restore is done; `ledger_next` is the first ledger offset not read. False if the epoch is no longer current.
@@ -147,28 +125,18 @@ impl Table {
         held.since = now;
         held.live = LaneState::starting_at(start.live);
         held.bulk = LaneState::starting_at(start.bulk);
-        self.kept.insert(
-            start.partition,
-            Kept {
-                next: ledger_next,
-                last_held: now,
-            },
-        );
+        self.kept.insert(start.partition, Kept { next: ledger_next, last_held: now });
         true
     }
 
     /// Whether the partition is held and announced under this epoch.
     pub(crate) fn is_current(&self, partition: i32, epoch: u64) -> bool {
-        self.held
-            .get(&partition)
-            .is_some_and(|held| held.epoch == epoch && held.phase != Phase::Waiting)
+        self.held.get(&partition).is_some_and(|held| held.epoch == epoch && held.phase != Phase::Waiting)
     }
 
     /// The partition, if hints of it may be handed out.
     pub(crate) fn running(&mut self, partition: i32) -> Option<&mut Held> {
-        self.held
-            .get_mut(&partition)
-            .filter(|held| held.phase == Phase::Running)
+        self.held.get_mut(&partition).filter(|held| held.phase == Phase::Running)
     }
 
     /// Whether a batch with this progress may be written.
@@ -180,12 +148,7 @@ impl Table {
     }
 
     /// A batch was committed; `ledger` has the next ledger offset of each partition written.
-    pub(crate) fn settle(
-        &mut self,
-        progress: &[Progress],
-        ledger: &BTreeMap<i32, i64>,
-        now: Instant,
-    ) {
+    pub(crate) fn settle(&mut self, progress: &[Progress], ledger: &BTreeMap<i32, i64>, now: Instant) {
         for row in progress {
             if let Some(held) = self.held.get_mut(&row.partition) {
                 held.live.settled = held.live.settled.max(row.live);
@@ -207,9 +170,7 @@ impl Table {
             if held.phase != Phase::Waiting {
                 announced.push(*partition);
                 if held.phase == Phase::Running {
-                    self.kept
-                        .entry(*partition)
-                        .and_modify(|kept| kept.last_held = now);
+                    self.kept.entry(*partition).and_modify(|kept| kept.last_held = now);
                 }
                 held.phase = Phase::Waiting;
                 held.since = now;
@@ -227,9 +188,7 @@ impl Table {
                     announced.push(*partition);
                 }
                 if held.phase == Phase::Running {
-                    self.kept
-                        .entry(*partition)
-                        .and_modify(|kept| kept.last_held = now);
+                    self.kept.entry(*partition).and_modify(|kept| kept.last_held = now);
                 }
             }
         }
@@ -266,16 +225,7 @@ mod tests {
     fn running(table: &mut Table, now: Instant) -> u64 {
         table.hold(3, now);
         let epoch = table.announce(3, now, HOUR).unwrap().epoch;
-        assert!(table.run(
-            Progress {
-                partition: 3,
-                epoch,
-                live: 10,
-                bulk: 20
-            },
-            100,
-            now
-        ));
+        assert!(table.run(Progress { partition: 3, epoch, live: 10, bulk: 20 }, 100, now));
         epoch
     }
 
@@ -283,27 +233,13 @@ mod tests {
     fn a_partition_that_comes_back_is_read_from_where_it_was() {
         let (mut table, now) = (Table::default(), Instant::now());
         let epoch = running(&mut table, now);
-        table.settle(
-            &[Progress {
-                partition: 3,
-                epoch,
-                live: 11,
-                bulk: 20,
-            }],
-            &BTreeMap::from([(3, 104)]),
-            now,
-        );
+        table.settle(&[Progress { partition: 3, epoch, live: 11, bulk: 20 }], &BTreeMap::from([(3, 104)]), now);
         assert_eq!(table.release(&[3], now), [3]);
         table.hold(3, now);
         let again = table.announce(3, now, HOUR).unwrap();
         assert_eq!(again.from, Some(104));
         assert!(again.epoch > epoch);
-        assert!(!table.may_commit(&[Progress {
-            partition: 3,
-            epoch,
-            live: 11,
-            bulk: 20
-        }]));
+        assert!(!table.may_commit(&[Progress { partition: 3, epoch, live: 11, bulk: 20 }]));
     }
 
     #[test]
@@ -322,16 +258,7 @@ mod tests {
         table.hold(3, now);
         let epoch = table.announce(3, now, HOUR).unwrap().epoch;
         assert_eq!(table.release(&[3], now), [3]);
-        assert!(!table.run(
-            Progress {
-                partition: 3,
-                epoch,
-                live: 0,
-                bulk: 0
-            },
-            50,
-            now
-        ));
+        assert!(!table.run(Progress { partition: 3, epoch, live: 0, bulk: 0 }, 50, now));
         table.hold(3, now);
         assert_eq!(table.announce(3, now, HOUR).unwrap().from, None);
     }
@@ -340,21 +267,10 @@ mod tests {
     fn after_a_lost_commit_nothing_may_be_written_until_it_is_read_again() {
         let (mut table, now) = (Table::default(), Instant::now());
         let epoch = running(&mut table, now);
-        let row = Progress {
-            partition: 3,
-            epoch,
-            live: 10,
-            bulk: 20,
-        };
+        let row = Progress { partition: 3, epoch, live: 10, bulk: 20 };
         assert!(table.may_commit(&[row]));
         assert_eq!(table.void(now), [3]);
-        assert!(
-            !table.may_commit(&[row]) && table.running(3).is_none() && !table.is_current(3, epoch)
-        );
-        assert_eq!(
-            table.release(&[3], now),
-            [] as [i32; 0],
-            "its revocation was told already"
-        );
+        assert!(!table.may_commit(&[row]) && table.running(3).is_none() && !table.is_current(3, epoch));
+        assert_eq!(table.release(&[3], now), [] as [i32; 0], "its revocation was told already");
     }
 }

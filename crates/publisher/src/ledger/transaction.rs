@@ -106,19 +106,11 @@ struct Stopped {
 
 impl Stopped {
     fn of(step: &'static str, class: Class, error: &KafkaError) -> Stopped {
-        Stopped {
-            class,
-            step,
-            text: error.to_string(),
-        }
+        Stopped { class, step, text: error.to_string() }
     }
 
     fn late(step: &'static str) -> Stopped {
-        Stopped {
-            class: Class::Retry,
-            step,
-            text: "not done in time".to_owned(),
-        }
+        Stopped { class: Class::Retry, step, text: "not done in time".to_owned() }
     }
 }
 
@@ -129,10 +121,7 @@ fn create(shared: &Shared) -> Result<Transactional, KafkaError> {
     let mut config = settings.client("ledger");
     config
         .set("transactional.id", settings.transactional_id())
-        .set(
-            "transaction.timeout.ms",
-            millis(settings.transaction_timeout),
-        )
+        .set("transaction.timeout.ms", millis(settings.transaction_timeout))
         .set("message.timeout.ms", millis(settings.transaction_timeout))
         .set("enable.idempotence", "true")
         .set("acks", "all")
@@ -212,9 +201,7 @@ fn run(shared: &Shared, producer: &Transactional, job: &Job, abandoned: &AtomicB
     let deadline = Instant::now() + shared.settings.transaction_timeout;
     *super::lock(&producer.context().deliveries) = Deliveries::default();
     let Err(stopped) = attempt(shared, producer, job, deadline, abandoned) else {
-        return Outcome::Committed(std::mem::take(
-            &mut super::lock(&producer.context().deliveries).ledger,
-        ));
+        return Outcome::Committed(std::mem::take(&mut super::lock(&producer.context().deliveries).ledger));
     };
     let text = format!("{}: {}", stopped.step, stopped.text);
     match stopped.class {
@@ -234,9 +221,7 @@ fn attempt(
     deadline: Instant,
     abandoned: &AtomicBool,
 ) -> Result<(), Stopped> {
-    insist(producer, "begin", deadline, |_| {
-        producer.begin_transaction()
-    })?;
+    insist(producer, "begin", deadline, |_| producer.begin_transaction())?;
     for record in &job.records {
         send(shared, producer, record, deadline)?;
     }
@@ -244,19 +229,11 @@ fn attempt(
     if let Some(error) = super::lock(&producer.context().deliveries).failed.take() {
         return Err(Stopped::of("deliver", errors::production(&error), &error));
     }
-    insist(producer, "offsets", deadline, |left| {
-        producer.send_offsets_to_transaction(&job.offsets, &job.group, left)
-    })?;
+    insist(producer, "offsets", deadline, |left| producer.send_offsets_to_transaction(&job.offsets, &job.group, left))?;
     if abandoned.load(Ordering::Acquire) {
-        return Err(Stopped {
-            class: Class::Fatal,
-            step: COMMIT,
-            text: "abandoned".to_owned(),
-        });
+        return Err(Stopped { class: Class::Fatal, step: COMMIT, text: "abandoned".to_owned() });
     }
-    insist(producer, COMMIT, deadline, |left| {
-        producer.commit_transaction(left)
-    })
+    insist(producer, COMMIT, deadline, |left| producer.commit_transaction(left))
 }
 
 /// Repeats a call that may be retried, until the deadline.
@@ -282,18 +259,10 @@ fn insist(
     }
 }
 
-fn send(
-    shared: &Shared,
-    producer: &Transactional,
-    record: &Record,
-    deadline: Instant,
-) -> Result<(), Stopped> {
+fn send(shared: &Shared, producer: &Transactional, record: &Record, deadline: Instant) -> Result<(), Stopped> {
     let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
     for (key, value) in &record.headers {
-        headers = headers.insert(Header {
-            key,
-            value: Some(value),
-        });
+        headers = headers.insert(Header { key, value: Some(value) });
     }
     let topic = shared.topic(record.topic);
     let mut next: BaseRecord<'_, String, Vec<u8>> = BaseRecord::to(topic).headers(headers);
@@ -333,15 +302,12 @@ fn abort(producer: &Transactional) -> Result<(), Stopped> {
     let deadline = Instant::now() + ABORT_BUDGET;
     loop {
         // Short calls: the purged records' reports are only read by the poll in between.
-        let left = deadline
-            .saturating_duration_since(Instant::now())
-            .min(Duration::from_millis(100));
+        let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_millis(100));
         let Err(error) = producer.abort_transaction(left) else {
             return Ok(());
         };
         let class = errors::transaction(&error);
-        let retry = class == Class::Retry
-            || error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut);
+        let retry = class == Class::Retry || error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut);
         if !retry || Instant::now() >= deadline {
             return Err(Stopped::of("abort", class, &error));
         }

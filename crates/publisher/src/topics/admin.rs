@@ -4,6 +4,7 @@ use super::policy::{Actual, Finding, TopicPolicy, findings, layout_findings, pol
 use super::{TopicLine, TopicOutcome, TopicsReport};
 use crate::record::{self, META_PARTITIONS};
 use crate::settings::{KafkaSettings, millis};
+use models::Time;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
@@ -48,9 +49,7 @@ impl From<KafkaError> for TopicsError {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, TopicsError> + Send + 'static,
 ) -> Result<T, TopicsError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| TopicsError::Interrupted)?
+    tokio::task::spawn_blocking(work).await.map_err(|_| TopicsError::Interrupted)?
 }
 
 /// Creates the topics that are missing, records the ledger's layout if it is not recorded, and reports on all.
@@ -58,27 +57,16 @@ pub async fn apply(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError
     let policies = policies(settings);
     let client: AdminClient<DefaultClientContext> = settings.client("topics").create()?;
     let there = partition_counts(settings).await?;
-    let missing: Vec<&TopicPolicy> = policies
-        .iter()
-        .filter(|policy| !there.contains_key(&policy.name))
-        .collect();
+    let missing: Vec<&TopicPolicy> = policies.iter().filter(|policy| !there.contains_key(&policy.name)).collect();
     let configs: Vec<_> = missing.iter().map(|policy| policy.config()).collect();
     let new = missing.iter().zip(&configs).map(|(policy, config)| {
-        let topic = NewTopic::new(
-            &policy.name,
-            policy.partitions,
-            TopicReplication::Fixed(policy.replication),
-        );
-        config
-            .iter()
-            .fold(topic, |topic, (key, value)| topic.set(key, value))
+        let topic = NewTopic::new(&policy.name, policy.partitions, TopicReplication::Fixed(policy.replication));
+        config.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
     });
     let new: Vec<NewTopic<'_>> = new.collect();
     let mut created = Vec::new();
     if !new.is_empty() {
-        let options = AdminOptions::new()
-            .operation_timeout(Some(QUESTION))
-            .request_timeout(Some(QUESTION));
+        let options = AdminOptions::new().operation_timeout(Some(QUESTION)).request_timeout(Some(QUESTION));
         for result in client.create_topics(&new, &options).await? {
             match result {
                 Ok(topic) => created.push(topic),
@@ -90,11 +78,7 @@ pub async fn apply(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError
     }
     if recorded(settings).await?.is_none() {
         let ledger = settings.names().ledger;
-        let count = partition_counts(settings)
-            .await?
-            .get(&ledger)
-            .copied()
-            .unwrap_or_default();
+        let count = partition_counts(settings).await?.get(&ledger).copied().unwrap_or_default();
         record_layout(settings, count).await?;
     }
     let mut report = check(settings).await?;
@@ -119,27 +103,13 @@ pub async fn check(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError
                 found => TopicOutcome::Breaks(found),
             },
         };
-        lines.push(TopicLine {
-            topic: policy.name.clone(),
-            outcome,
-        });
+        lines.push(TopicLine { topic: policy.name.clone(), outcome });
     }
     let names = settings.names();
     let mut count = |name: &str| actual.remove(name).map_or(0, |one| one.partitions);
-    let (hints, bulk, ledger) = (
-        count(&names.hints),
-        count(&names.bulk),
-        count(&names.ledger),
-    );
-    let recorded = if ledger > 0 {
-        recorded(settings).await?
-    } else {
-        None
-    };
-    Ok(TopicsReport {
-        lines,
-        layout: layout_findings(hints, bulk, ledger, recorded),
-    })
+    let (hints, bulk, ledger) = (count(&names.hints), count(&names.bulk), count(&names.ledger));
+    let recorded = if ledger > 0 { recorded(settings).await? } else { None };
+    Ok(TopicsReport { lines, layout: layout_findings(hints, bulk, ledger, recorded) })
 }
 
 /// Whether hints, bulk hints and ledger fit together and are as the ledger was made: what `serve` asks before it
@@ -148,17 +118,8 @@ pub async fn verify_layout(settings: &KafkaSettings) -> Result<Vec<Finding>, Top
     let names = settings.names();
     let counts = partition_counts(settings).await?;
     let count = |name: &String| counts.get(name).copied().unwrap_or_default();
-    let recorded = if count(&names.ledger) > 0 {
-        recorded(settings).await?
-    } else {
-        None
-    };
-    Ok(layout_findings(
-        count(&names.hints),
-        count(&names.bulk),
-        count(&names.ledger),
-        recorded,
-    ))
+    let recorded = if count(&names.ledger) > 0 { recorded(settings).await? } else { None };
+    Ok(layout_findings(count(&names.hints), count(&names.bulk), count(&names.ledger), recorded))
 }
 
 /// Partitions and replicas of the topics that exist.
@@ -168,77 +129,35 @@ async fn shapes(settings: &KafkaSettings) -> Result<BTreeMap<String, (i32, i32)>
         let client: BaseConsumer<DefaultConsumerContext> = config.create()?;
         let metadata = client.fetch_metadata(None, QUESTION)?;
         let shape = |topic: &rdkafka::metadata::MetadataTopic| {
-            let replicas = topic
-                .partitions()
-                .iter()
-                .map(|partition| partition.replicas().len())
-                .min();
-            (
-                topic.name().to_owned(),
-                (
-                    topic.partitions().len() as i32,
-                    replicas.unwrap_or_default() as i32,
-                ),
-            )
+            let replicas = topic.partitions().iter().map(|partition| partition.replicas().len()).min();
+            (topic.name().to_owned(), (topic.partitions().len() as i32, replicas.unwrap_or_default() as i32))
         };
-        Ok(metadata
-            .topics()
-            .iter()
-            .filter(|topic| topic.error().is_none())
-            .map(shape)
-            .collect())
+        Ok(metadata.topics().iter().filter(|topic| topic.error().is_none()).map(shape).collect())
     })
     .await
 }
 
 async fn partition_counts(settings: &KafkaSettings) -> Result<BTreeMap<String, i32>, TopicsError> {
-    Ok(shapes(settings)
-        .await?
-        .into_iter()
-        .map(|(name, (partitions, _))| (name, partitions))
-        .collect())
+    Ok(shapes(settings).await?.into_iter().map(|(name, (partitions, _))| (name, partitions)).collect())
 }
 
-async fn describe(
-    settings: &KafkaSettings,
-    policies: &[TopicPolicy],
-) -> Result<BTreeMap<String, Actual>, TopicsError> {
+async fn describe(settings: &KafkaSettings, policies: &[TopicPolicy]) -> Result<BTreeMap<String, Actual>, TopicsError> {
     let shapes = shapes(settings).await?;
     let client: AdminClient<DefaultClientContext> = settings.client("topics").create()?;
     let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
-    let known: Vec<&str> = names
-        .into_iter()
-        .filter(|name| shapes.contains_key(*name))
-        .collect();
+    let known: Vec<&str> = names.into_iter().filter(|name| shapes.contains_key(*name)).collect();
     let options = AdminOptions::new().request_timeout(Some(QUESTION));
-    let wanted: Vec<_> = known
-        .iter()
-        .map(|name| ResourceSpecifier::Topic(name))
-        .collect();
+    let wanted: Vec<_> = known.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
     let mut all = BTreeMap::new();
     if wanted.is_empty() {
         return Ok(all);
     }
     // Answers come in the order of the questions.
-    for (name, answer) in known
-        .iter()
-        .zip(client.describe_configs(&wanted, &options).await?)
-    {
+    for (name, answer) in known.iter().zip(client.describe_configs(&wanted, &options).await?) {
         let resource = answer.map_err(TopicsError::NotShown)?;
-        let config = resource
-            .entries
-            .into_iter()
-            .filter_map(|entry| Some((entry.name, entry.value?)))
-            .collect();
+        let config = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect();
         let (partitions, replication) = shapes.get(*name).copied().unwrap_or_default();
-        all.insert(
-            (*name).to_owned(),
-            Actual {
-                partitions,
-                replication,
-                config,
-            },
-        );
+        all.insert((*name).to_owned(), Actual { partitions, replication, config });
     }
     Ok(all)
 }
@@ -248,9 +167,7 @@ async fn wait_for(settings: &KafkaSettings, policies: &[TopicPolicy]) -> Result<
     let deadline = Instant::now() + QUESTION;
     loop {
         let counts = partition_counts(settings).await?;
-        let all = policies
-            .iter()
-            .all(|policy| counts.get(&policy.name).is_some_and(|count| *count > 0));
+        let all = policies.iter().all(|policy| counts.get(&policy.name).is_some_and(|count| *count > 0));
         if all || Instant::now() >= deadline {
             return Ok(());
         }
@@ -260,14 +177,10 @@ async fn wait_for(settings: &KafkaSettings, policies: &[TopicPolicy]) -> Result<
 
 async fn record_layout(settings: &KafkaSettings, partitions: i32) -> Result<(), TopicsError> {
     let mut config = settings.client("topics");
-    config
-        .set("acks", "all")
-        .set("enable.idempotence", "true")
-        .set("message.timeout.ms", millis(QUESTION));
+    config.set("acks", "all").set("enable.idempotence", "true").set("message.timeout.ms", millis(QUESTION));
     let producer: FutureProducer = config.create()?;
     let (layout, topic) = (record::layout(partitions), settings.names().ledger);
-    let mut next: FutureRecord<'_, String, Vec<u8>> =
-        FutureRecord::to(&topic).headers(OwnedHeaders::new());
+    let mut next: FutureRecord<'_, String, Vec<u8>> = FutureRecord::to(&topic).headers(OwnedHeaders::new());
     next.key = layout.key.as_ref();
     next.payload = layout.payload.as_ref();
     next.partition = layout.partition;
@@ -283,6 +196,15 @@ async fn record_layout(settings: &KafkaSettings, partitions: i32) -> Result<(), 
 
 /// What the ledger's partition 0 says of the layout. `topics apply` writes it first, so it is found near the start.
 async fn recorded(settings: &KafkaSettings) -> Result<Option<i32>, TopicsError> {
+    Ok(layout_record(settings).await?.and_then(|(partitions, _)| partitions))
+}
+
+/// When the ledger's layout was recorded: the first `topics apply`. `None` if it is not recorded.
+pub async fn laid_out_at(settings: &KafkaSettings) -> Result<Option<Time>, TopicsError> {
+    Ok(layout_record(settings).await?.and_then(|(_, at)| at))
+}
+
+async fn layout_record(settings: &KafkaSettings) -> Result<Option<(Option<i32>, Option<Time>)>, TopicsError> {
     let mut config = settings.client("topics");
     config
         .set("group.id", &settings.group_id)
@@ -303,7 +225,8 @@ async fn recorded(settings: &KafkaSettings) -> Result<Option<i32>, TopicsError> 
                 Some(Ok(message)) => {
                     quiet_until = Instant::now() + QUESTION;
                     if message.key() == Some(META_PARTITIONS.as_bytes()) {
-                        return Ok(message.payload().and_then(record::read_layout));
+                        let at = message.timestamp().to_millis().map(Time::from_millis);
+                        return Ok(Some((message.payload().and_then(record::read_layout), at)));
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),

@@ -65,55 +65,13 @@ pub fn policies(settings: &KafkaSettings) -> [TopicPolicy; 7] {
     };
     let days = |count: i64| Some(count * DAY);
     [
-        policy(
-            &names.events,
-            "delete",
-            days(90),
-            None,
-            "events are ordered and gapless for each submission",
-        ),
-        policy(
-            &names.state,
-            "compact",
-            None,
-            None,
-            "the state topic holds the last state of every submission",
-        ),
-        policy(
-            &names.dead_letters,
-            "delete",
-            days(30),
-            None,
-            "dead letters can be read and driven again",
-        ),
-        policy(
-            &names.notifications,
-            "delete",
-            days(7),
-            None,
-            "operators see what happened",
-        ),
-        policy(
-            &names.hints,
-            "delete",
-            days(7),
-            Some(HINTS_AT_LEAST),
-            "an accepted webhook is not lost",
-        ),
-        policy(
-            &names.bulk,
-            "delete",
-            days(7),
-            Some(HINTS_AT_LEAST),
-            "a sweep's findings are not lost",
-        ),
-        policy(
-            &names.ledger,
-            "compact",
-            None,
-            None,
-            "no event is lost, repeated or out of order",
-        ),
+        policy(&names.events, "delete", days(90), None, "events are ordered and gapless for each submission"),
+        policy(&names.state, "compact", None, None, "the state topic holds the last state of every submission"),
+        policy(&names.dead_letters, "delete", days(30), None, "dead letters can be read and driven again"),
+        policy(&names.notifications, "delete", days(7), None, "operators see what happened"),
+        policy(&names.hints, "delete", days(7), Some(HINTS_AT_LEAST), "an accepted webhook is not lost"),
+        policy(&names.bulk, "delete", days(7), Some(HINTS_AT_LEAST), "a sweep's findings are not lost"),
+        policy(&names.ledger, "compact", None, None, "no event is lost, repeated or out of order"),
     ]
 }
 
@@ -143,11 +101,7 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "{} is {}, must be {}: else not true that {}",
-            self.what, self.is, self.must_be, self.promise
-        )
+        write!(out, "{} is {}, must be {}: else not true that {}", self.what, self.is, self.must_be, self.promise)
     }
 }
 
@@ -156,28 +110,15 @@ pub fn findings(policy: &TopicPolicy, actual: &Actual) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut breaks = |what: &str, is: String, must_be: String| {
         let (what, promise) = (what.to_owned(), policy.promise.to_owned());
-        found.push(Finding {
-            what,
-            is,
-            must_be,
-            promise,
-        });
+        found.push(Finding { what, is, must_be, promise });
     };
     if actual.replication < policy.replication {
-        breaks(
-            "replication",
-            actual.replication.to_string(),
-            format!("at least {}", policy.replication),
-        );
+        breaks("replication", actual.replication.to_string(), format!("at least {}", policy.replication));
     }
     let text = |key: &str| actual.config.get(key).map_or("", String::as_str);
     let number = |key: &str| text(key).parse::<i64>().ok();
     if text("cleanup.policy") != policy.cleanup {
-        breaks(
-            "cleanup.policy",
-            text("cleanup.policy").to_owned(),
-            policy.cleanup.to_owned(),
-        );
+        breaks("cleanup.policy", text("cleanup.policy").to_owned(), policy.cleanup.to_owned());
     }
     if number("min.insync.replicas").is_none_or(|count| count < i64::from(policy.min_insync)) {
         breaks(
@@ -187,30 +128,18 @@ pub fn findings(policy: &TopicPolicy, actual: &Actual) -> Vec<Finding> {
         );
     }
     if text("unclean.leader.election.enable") == "true" {
-        breaks(
-            "unclean.leader.election.enable",
-            "true".to_owned(),
-            "false".to_owned(),
-        );
+        breaks("unclean.leader.election.enable", "true".to_owned(), "false".to_owned());
     }
     // -1 = for ever.
     let shorter = |key: &str, least: i64| number(key).is_none_or(|kept| kept != -1 && kept < least);
     if let Some(least) = policy.retention_at_least_ms
         && shorter("retention.ms", least)
     {
-        breaks(
-            "retention.ms",
-            text("retention.ms").to_owned(),
-            format!("at least {least}"),
-        );
+        breaks("retention.ms", text("retention.ms").to_owned(), format!("at least {least}"));
     }
     if policy.cleanup == "compact" && shorter("delete.retention.ms", TOMBSTONES_AT_LEAST) {
         let is = text("delete.retention.ms").to_owned();
-        breaks(
-            "delete.retention.ms",
-            is,
-            format!("at least {TOMBSTONES_AT_LEAST}"),
-        );
+        breaks("delete.retention.ms", is, format!("at least {TOMBSTONES_AT_LEAST}"));
     }
     found
 }
@@ -220,29 +149,16 @@ pub fn findings(policy: &TopicPolicy, actual: &Actual) -> Vec<Finding> {
 pub fn layout_findings(hints: i32, bulk: i32, ledger: i32, recorded: Option<i32>) -> Vec<Finding> {
     let promise = "a submission's hints and its ledger entry have one owner".to_owned();
     let mut found = Vec::new();
-    for (what, count) in [
-        ("partitions of the bulk hints", bulk),
-        ("partitions of the ledger", ledger),
-    ] {
+    for (what, count) in [("partitions of the bulk hints", bulk), ("partitions of the ledger", ledger)] {
         if count != hints {
             let must_be = format!("{hints}, as the hints have");
-            found.push(Finding {
-                what: what.to_owned(),
-                is: count.to_string(),
-                must_be,
-                promise: promise.clone(),
-            });
+            found.push(Finding { what: what.to_owned(), is: count.to_string(), must_be, promise: promise.clone() });
         }
     }
     if recorded != Some(ledger) {
         let is = recorded.map_or("not recorded".to_owned(), |count| count.to_string());
         let must_be = format!("{ledger}; `topics apply` records it once, and it never changes");
-        found.push(Finding {
-            what: "the ledger's recorded partition count".to_owned(),
-            is,
-            must_be,
-            promise,
-        });
+        found.push(Finding { what: "the ledger's recorded partition count".to_owned(), is, must_be, promise });
     }
     found
 }
@@ -252,16 +168,8 @@ mod tests {
     use super::*;
 
     fn as_made(policy: &TopicPolicy) -> Actual {
-        let config = policy
-            .config()
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect();
-        Actual {
-            partitions: policy.partitions,
-            replication: policy.replication,
-            config,
-        }
+        let config = policy.config().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Actual { partitions: policy.partitions, replication: policy.replication, config }
     }
 
     #[test]

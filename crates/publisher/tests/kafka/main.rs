@@ -2,6 +2,8 @@
 //!
 //! Runs only when `KAFKA_BOOTSTRAP` is set at build time (`make test` sets it). Every test has its own topics and group.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod commit;
 mod rebalance;
 mod restore;

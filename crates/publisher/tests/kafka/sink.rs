@@ -12,17 +12,14 @@ async fn an_accepted_hint_is_there() {
     };
     let sink = rig.sink().await;
     for number in 0..5 {
-        sink.accept(&key(number), Lane::Live, &hint(number))
-            .await
-            .unwrap();
+        sink.accept(&key(number), Lane::Live, &hint(number)).await.unwrap();
     }
     sink.accept(&key(9), Lane::Bulk, &hint(9)).await.unwrap();
     assert!(sink.flush(Duration::from_secs(5)).await);
     let there = rig.read(&rig.names().hints).await;
     assert_eq!(there.len(), 5);
     assert!(
-        there.iter().all(|(partition, key, _)| *partition
-            == publisher::partition::partition_of(key.as_bytes(), 2))
+        there.iter().all(|(partition, key, _)| *partition == publisher::partition::partition_of(key.as_bytes(), 2))
     );
     assert_eq!(rig.read(&rig.names().bulk).await.len(), 1);
 }
@@ -32,11 +29,8 @@ async fn the_number_in_flight_is_bounded() {
     let Some(rig) = rig("full", 1).await else {
         return;
     };
-    let settings = KafkaSettings {
-        hints_in_flight: 2,
-        hint_linger: Duration::from_millis(300),
-        ..rig.settings.clone()
-    };
+    let settings =
+        KafkaSettings { hints_in_flight: 2, hint_linger: Duration::from_millis(300), ..rig.settings.clone() };
     let sink = KafkaHintSink::open(settings, metrics()).unwrap();
     let deadline = Instant::now() + crate::support::PATIENCE;
     while !sink.is_available() && Instant::now() < deadline {
@@ -48,33 +42,20 @@ async fn the_number_in_flight_is_bounded() {
         sink.accept(&keys[1], Lane::Live, &hints[1]),
         sink.accept(&keys[2], Lane::Live, &hints[2]),
     );
-    assert_eq!(
-        (first, second, third),
-        (Ok(()), Ok(()), Err(SinkError::Full))
-    );
+    assert_eq!((first, second, third), (Ok(()), Ok(()), Err(SinkError::Full)));
 }
 
 /// Needs no broker: nothing listens there.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_broker_is_refused_at_once() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let settings = KafkaSettings {
-        bootstrap_servers: free.to_string(),
-        ..KafkaSettings::default()
-    };
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = KafkaSettings { bootstrap_servers: free.to_string(), ..KafkaSettings::default() };
     let sink = KafkaHintSink::open(settings, metrics()).unwrap();
     let started = Instant::now();
     for number in 0..100 {
         let refused = sink.accept(&key(number), Lane::Live, &hint(number)).await;
         assert!(matches!(refused, Err(SinkError::Unavailable(_))));
     }
-    assert!(
-        started.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
     assert!(!sink.is_available());
 }

@@ -1,8 +1,8 @@
 //! Topics, a driver that plays the reconciler, and a read-committed reader.
 
 use models::{
-    Batch, Claim, CommitError, Entry, Hint, HintSink, Key, Lane, Ledger, LedgerEvent, Notices,
-    Progress, Source, StateChange, Time, Write,
+    Batch, Claim, CommitError, Entry, Hint, HintSink, Key, Lane, Ledger, LedgerEvent, Notices, Progress, Source,
+    StateChange, Time, Write,
 };
 use publisher::{KafkaHintSink, KafkaLedger, KafkaMetrics, KafkaSettings, TopicNames, topics};
 use rdkafka::ClientConfig;
@@ -29,9 +29,7 @@ pub(crate) async fn rig(name: &str, partitions: i32) -> Option<Rig> {
         eprintln!("NOT RUN: {name}: KAFKA_BOOTSTRAP is not set");
         return None;
     };
-    let random = std::collections::hash_map::RandomState::new()
-        .build_hasher()
-        .finish();
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
     let settings = KafkaSettings {
         bootstrap_servers: bootstrap.to_owned(),
         group_id: format!("{name}-{random:016x}"),
@@ -59,24 +57,8 @@ impl Rig {
     }
 
     pub(crate) fn open_as(&self, instance: &str) -> Driver {
-        let settings = KafkaSettings {
-            instance_id: instance.to_owned(),
-            ..self.settings.clone()
-        };
-        self.open_with(settings)
-    }
-
-    pub(crate) fn open_with(&self, settings: KafkaSettings) -> Driver {
-        Driver {
-            ledger: Some(KafkaLedger::open(settings, metrics(), || Time::from_millis(0)).unwrap()),
-            held: BTreeMap::new(),
-            entries: BTreeMap::new(),
-            hints: Vec::new(),
-            skipped: Vec::new(),
-            failed: None,
-            revoked: 0,
-            assigned: Vec::new(),
-        }
+        let settings = KafkaSettings { instance_id: instance.to_owned(), ..self.settings.clone() };
+        open_with(settings)
     }
 
     pub(crate) async fn sink(&self) -> KafkaHintSink {
@@ -93,9 +75,7 @@ impl Rig {
     pub(crate) async fn hints(&self, numbers: std::ops::Range<u32>, lane: Lane) {
         let sink = self.sink().await;
         for number in numbers {
-            sink.accept(&key(number), lane, &hint(number))
-                .await
-                .unwrap();
+            sink.accept(&key(number), lane, &hint(number)).await.unwrap();
         }
     }
 
@@ -111,29 +91,21 @@ impl Rig {
     }
 
     pub(crate) async fn put(&self, topic: &str, partition: i32, key: &str, payload: &[u8]) -> i64 {
-        let record = FutureRecord::to(topic)
-            .partition(partition)
-            .key(key)
-            .payload(payload);
+        let record = FutureRecord::to(topic).partition(partition).key(key).payload(payload);
         self.producer().send(record, PATIENCE).await.unwrap().offset
     }
 
     /// What a read-committed consumer sees of a topic: partition, key, value.
     pub(crate) async fn read(&self, topic: &str) -> Vec<(i32, String, Option<Vec<u8>>)> {
         let mut config = self.config();
-        config
-            .set("group.id", format!("{}-reader", self.settings.group_id))
-            .set("isolation.level", "read_committed");
-        config
-            .set("enable.partition.eof", "true")
-            .set("enable.auto.commit", "false");
+        config.set("group.id", format!("{}-reader", self.settings.group_id)).set("isolation.level", "read_committed");
+        config.set("enable.partition.eof", "true").set("enable.auto.commit", "false");
         let (topic, partitions) = (topic.to_owned(), self.settings.partitions);
         tokio::task::spawn_blocking(move || {
             let consumer: BaseConsumer = config.create().unwrap();
             let mut all = TopicPartitionList::new();
             for partition in 0..partitions {
-                all.add_partition_offset(&topic, partition, Offset::Beginning)
-                    .unwrap();
+                all.add_partition_offset(&topic, partition, Offset::Beginning).unwrap();
             }
             consumer.assign(&all).unwrap();
             let (mut ends, mut records, deadline) = (0, Vec::new(), Instant::now() + PATIENCE);
@@ -154,6 +126,20 @@ impl Rig {
         })
         .await
         .unwrap()
+    }
+}
+
+/// A ledger with settings of its own, and a driver for it.
+pub(crate) fn open_with(settings: KafkaSettings) -> Driver {
+    Driver {
+        ledger: Some(KafkaLedger::open(settings, metrics(), || Time::from_millis(0)).unwrap()),
+        held: BTreeMap::new(),
+        entries: BTreeMap::new(),
+        hints: Vec::new(),
+        skipped: Vec::new(),
+        failed: None,
+        revoked: 0,
+        assigned: Vec::new(),
     }
 }
 
@@ -184,14 +170,7 @@ pub(crate) fn hint(number: u32) -> Hint {
 }
 
 pub(crate) fn entry(sequence: u64) -> Entry {
-    Entry {
-        sequence,
-        published: None,
-        since: Time::from_millis(0),
-        pending: None,
-        check: None,
-        grave: None,
-    }
+    Entry { sequence, published: None, since: Time::from_millis(0), pending: None, check: None, grave: None }
 }
 
 pub(crate) fn write(partition: i32, key: &Key, entry: Option<Entry>) -> Write {
@@ -235,29 +214,15 @@ impl Driver {
     /// Follows one event, and asserts the contract on the way.
     fn follow(&mut self, event: LedgerEvent) {
         match event {
-            LedgerEvent::Assigned {
-                partition,
-                epoch,
-                fresh,
-            } => {
-                let part = Part {
-                    epoch,
-                    ready: false,
-                    live: -1,
-                    bulk: -1,
-                };
-                assert!(
-                    self.held.insert(partition, part).is_none(),
-                    "assigned twice"
-                );
+            LedgerEvent::Assigned { partition, epoch, fresh } => {
+                let part = Part { epoch, ready: false, live: -1, bulk: -1 };
+                assert!(self.held.insert(partition, part).is_none(), "assigned twice");
                 self.assigned.push((partition, fresh));
                 if fresh {
                     self.entries.remove(&partition);
                 }
             }
-            LedgerEvent::Entries {
-                partition, entries, ..
-            } => {
+            LedgerEvent::Entries { partition, entries, .. } => {
                 let known = self.entries.entry(partition).or_default();
                 for (key, entry) in entries {
                     match entry {
@@ -266,49 +231,19 @@ impl Driver {
                     };
                 }
             }
-            LedgerEvent::Ready {
-                partition,
-                epoch,
-                live,
-                bulk,
-            } => {
-                self.held.insert(
-                    partition,
-                    Part {
-                        epoch,
-                        ready: true,
-                        live,
-                        bulk,
-                    },
-                );
+            LedgerEvent::Ready { partition, epoch, live, bulk } => {
+                self.held.insert(partition, Part { epoch, ready: true, live, bulk });
             }
-            LedgerEvent::Hint {
-                partition,
-                epoch,
-                lane,
-                offset,
-                key,
-                ..
-            } => {
+            LedgerEvent::Hint { partition, epoch, lane, offset, key, .. } => {
                 self.step(partition, epoch, lane, offset);
                 self.hints.push((partition, lane, offset, key));
             }
-            LedgerEvent::Skipped {
-                partition,
-                epoch,
-                lane,
-                offset,
-                dead_letter,
-            } => {
+            LedgerEvent::Skipped { partition, epoch, lane, offset, dead_letter } => {
                 self.step(partition, epoch, lane, offset);
-                self.skipped
-                    .push((partition, offset, dead_letter.map(|letter| *letter)));
+                self.skipped.push((partition, offset, dead_letter.map(|letter| *letter)));
             }
             LedgerEvent::Revoked { partition } => {
-                assert!(
-                    self.held.remove(&partition).is_some(),
-                    "revoked what was not held"
-                );
+                assert!(self.held.remove(&partition).is_some(), "revoked what was not held");
                 // What was not settled comes again to whoever owns it next.
                 self.hints.retain(|(of, ..)| *of != partition);
                 self.revoked += 1;
@@ -319,23 +254,10 @@ impl Driver {
 
     /// The hint topics have no gaps here, so every offset must be the next one.
     fn step(&mut self, partition: i32, epoch: u64, lane: Lane, offset: i64) {
-        let part = self
-            .held
-            .get_mut(&partition)
-            .expect("a hint of a partition not held");
-        assert!(
-            part.ready && part.epoch == epoch,
-            "a hint before Ready or of another epoch"
-        );
-        let next = if lane == Lane::Live {
-            &mut part.live
-        } else {
-            &mut part.bulk
-        };
-        assert_eq!(
-            *next, offset,
-            "partition {partition}, {lane:?}: skipped or repeated"
-        );
+        let part = self.held.get_mut(&partition).expect("a hint of a partition not held");
+        assert!(part.ready && part.epoch == epoch, "a hint before Ready or of another epoch");
+        let next = if lane == Lane::Live { &mut part.live } else { &mut part.bulk };
+        assert_eq!(*next, offset, "partition {partition}, {lane:?}: skipped or repeated");
         *next = offset + 1;
     }
 
@@ -343,13 +265,9 @@ impl Driver {
     pub(crate) async fn until(&mut self, what: &str, holds: impl Fn(&Driver) -> bool) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while !holds(self) {
-            let next =
-                tokio::time::timeout_at(deadline, self.ledger.as_mut().unwrap().next()).await;
+            let next = tokio::time::timeout_at(deadline, self.ledger.as_mut().unwrap().next()).await;
             let Ok(event) = next else {
-                panic!(
-                    "waited in vain until {what}: {:?}",
-                    self.ledger().watch().status()
-                );
+                panic!("waited in vain until {what}: {:?}", self.ledger().watch().status());
             };
             match event {
                 Some(event) => self.follow(event),
@@ -360,29 +278,18 @@ impl Driver {
 
     pub(crate) async fn until_running(&mut self, partitions: usize) {
         let what = format!("{partitions} partitions run");
-        self.until(&what, |driver| {
-            driver.held.len() == partitions && driver.held.values().all(|part| part.ready)
-        })
-        .await;
+        self.until(&what, |driver| driver.held.len() == partitions && driver.held.values().all(|part| part.ready))
+            .await;
     }
 
     /// Offsets of a partition up to where hints were followed.
     pub(crate) fn progress(&self, partition: i32) -> Progress {
         let part = &self.held[&partition];
-        Progress {
-            partition,
-            epoch: part.epoch,
-            live: part.live,
-            bulk: part.bulk,
-        }
+        Progress { partition, epoch: part.epoch, live: part.live, bulk: part.bulk }
     }
 
     pub(crate) fn batch(&self, partition: i32, writes: Vec<Write>) -> Batch {
-        Batch {
-            progress: vec![self.progress(partition)],
-            writes,
-            dead_letters: Vec::new(),
-        }
+        Batch { progress: vec![self.progress(partition)], writes, dead_letters: Vec::new() }
     }
 
     /// Commits, and goes on following events meanwhile.
@@ -401,9 +308,6 @@ impl Driver {
 
     /// Closes and waits for every thread.
     pub(crate) async fn close(mut self) {
-        assert!(
-            self.ledger.take().unwrap().closed(PATIENCE).await,
-            "a thread did not end"
-        );
+        assert!(self.ledger.take().unwrap().closed(PATIENCE).await, "a thread did not end");
     }
 }

@@ -11,14 +11,7 @@ async fn applying_twice_changes_nothing_and_check_agrees() {
         return;
     };
     let again = topics::apply(&rig.settings).await.unwrap();
-    assert!(
-        again.is_ok()
-            && again
-                .lines
-                .iter()
-                .all(|line| line.outcome == TopicOutcome::Fits),
-        "{again:?}"
-    );
+    assert!(again.is_ok() && again.lines.iter().all(|line| line.outcome == TopicOutcome::Fits), "{again:?}");
     assert_eq!(topics::check(&rig.settings).await.unwrap(), again);
     assert_eq!(topics::verify_layout(&rig.settings).await.unwrap(), []);
     let layout = rig.read(&rig.names().ledger).await;
@@ -48,23 +41,9 @@ async fn a_topic_that_would_break_a_promise_is_named() {
         report = topics::check(&settings).await.unwrap();
     }
     assert!(!report.is_ok());
-    let line = report
-        .lines
-        .iter()
-        .find(|line| line.topic == wrong)
-        .unwrap();
-    let TopicOutcome::Breaks(found) = &line.outcome else {
-        panic!("{line:?}")
-    };
+    let line = report.lines.iter().find(|line| line.topic == wrong).unwrap();
+    let TopicOutcome::Breaks(found) = &line.outcome else { panic!("{line:?}") };
     assert_eq!(found[0].what, "retention.ms");
-    assert!(
-        found[0]
-            .to_string()
-            .contains("an accepted webhook is not lost")
-    );
-    assert_eq!(
-        report.layout.len(),
-        2,
-        "the ledger has other partitions than the hints, and than recorded"
-    );
+    assert!(found[0].to_string().contains("an accepted webhook is not lost"));
+    assert_eq!(report.layout.len(), 2, "the ledger has other partitions than the hints, and than recorded");
 }
