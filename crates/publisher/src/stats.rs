@@ -1,6 +1,6 @@
 //! Figures of this room, and the ear that listens to librdkafka.
 //!
-//! Owns: every metric of this crate, declared once; `Listener`, which carries librdkafka's logs, statistics and
+//! Owns: every metric of this crate, declared once (what commits hold is counted by the reconciler); `Listener`, which carries librdkafka's logs, statistics and
 //! errors to `tracing` and to the metrics. Must not know: what any of them leads to.
 
 use prometheus::core::Collector;
@@ -16,9 +16,7 @@ use std::sync::Arc;
 /// The metrics of this crate.
 #[derive(Clone, Debug)]
 pub struct KafkaMetrics {
-    /// `argos_relay_commit_seconds`: from the start of a transaction to its commit.
-    pub commit_seconds: Histogram,
-    /// `argos_relay_commits_total{outcome}`: committed, aborted, lost.
+    /// `argos_relay_kafka_transactions_total{outcome}`: committed, aborted, lost.
     pub commits: IntCounterVec,
     /// `argos_relay_ledger_restore_seconds`: from assignment to ready.
     pub restore_seconds: Histogram,
@@ -26,10 +24,6 @@ pub struct KafkaMetrics {
     pub partitions: IntGaugeVec,
     /// `argos_relay_ledger_open_transaction_waits`: restores that wait too long for somebody's open transaction.
     pub open_transaction_waits: IntGauge,
-    /// `argos_relay_events_published_total{type}`: committed events.
-    pub events: IntCounterVec,
-    /// `argos_relay_dead_letters_total{reason}`: committed dead letters.
-    pub dead_letters: IntCounterVec,
     /// `argos_relay_hints_expired_total{lane}`: hints that retention removed before they were settled.
     pub hints_expired: IntCounterVec,
     /// `argos_relay_hints_foreign_total`: hints found on a wrong partition and moved.
@@ -77,8 +71,6 @@ impl Declare<'_> {
     }
 }
 
-/// Seconds; a commit on one machine takes some milliseconds.
-const COMMIT_BUCKETS: [f64; 13] = [0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0];
 /// Seconds; a restore waits at most for an open transaction.
 const RESTORE_BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
@@ -87,12 +79,7 @@ impl KafkaMetrics {
     pub fn register(registry: &Registry) -> Result<KafkaMetrics, prometheus::Error> {
         let declare = Declare(registry);
         Ok(KafkaMetrics {
-            commit_seconds: declare.histogram(
-                "commit_seconds",
-                "From the start of a transaction to its commit.",
-                &COMMIT_BUCKETS,
-            )?,
-            commits: declare.counters("commits_total", "Transactions by outcome.", &["outcome"])?,
+            commits: declare.counters("kafka_transactions_total", "Transactions by outcome.", &["outcome"])?,
             restore_seconds: declare.histogram(
                 "ledger_restore_seconds",
                 "From the assignment of a partition to ready.",
@@ -106,8 +93,6 @@ impl KafkaMetrics {
                 "ledger_open_transaction_waits",
                 "Restores that wait too long for an open transaction.",
             )))?,
-            events: declare.counters("events_published_total", "Committed events by type.", &["type"])?,
-            dead_letters: declare.counters("dead_letters_total", "Committed dead letters by reason.", &["reason"])?,
             hints_expired: declare.counters(
                 "hints_expired_total",
                 "Hints removed by retention unsettled.",

@@ -145,7 +145,6 @@ impl Supervisor {
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
-        let started = Instant::now();
         let (worker, job) = self.prepare(batch).map_err(CommitError::Aborted)?;
         let limit = self.shared.settings.transaction_timeout + ABORT_BUDGET + MARGIN;
         let outcome = match worker.jobs.send(job) {
@@ -162,9 +161,7 @@ impl Supervisor {
             Outcome::Committed(ledger) => {
                 lock(&self.shared.table).settle(&batch.progress, &ledger, Instant::now());
                 *lock(&self.shared.last_commit) = Some(Instant::now());
-                self.shared.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
                 count("committed");
-                self.count_contents(batch);
                 Ok(())
             }
             Outcome::Aborted(why) => {
@@ -204,16 +201,5 @@ impl Supervisor {
         }
         let records = record::batch(batch).map_err(|error| error.to_string())?;
         Ok((worker, Job { records, offsets, group }))
-    }
-
-    fn count_contents(&self, batch: &Batch) {
-        let metrics = &self.shared.metrics;
-        let letters = batch.writes.iter().filter_map(|write| write.dead_letter.as_ref());
-        for letter in letters.chain(&batch.dead_letters) {
-            metrics.dead_letters.with_label_values(&[letter.reason]).inc();
-        }
-        for event in batch.writes.iter().flat_map(|write| &write.events) {
-            metrics.events.with_label_values(&[event.kind.as_str()]).inc();
-        }
     }
 }
