@@ -1,1 +1,41 @@
-//! x
+//! The harness of the whole-service tests: real processes, a real broker, a simulated ARGOS.
+//!
+//! Owns: starting and killing the service, reading topics as a downstream consumer would, and the assertions that
+//! every such test makes. Judges only from the topics and the simulated world, never from the service's own word.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a harness fails by panicking")]
+
+pub mod broker;
+pub mod check;
+pub mod service;
+pub mod topics;
+
+use simulator::{Clock, Config, Project, Simulator};
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The project of all tests.
+pub const PROJECT: &str = "acme";
+/// Its API key.
+pub const API_KEY: &str = "FAKEfakeFAKEfakeFAKEfakeFAKEfake01234567";
+/// Its path token.
+pub const TOKEN: &str = "path-token-of-the-tests-0001";
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
+}
+
+/// The wall clock, for the simulator.
+#[expect(clippy::disallowed_methods, reason = "the simulated ARGOS has a clock of its own")]
+pub fn wall_clock() -> Clock {
+    Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64))
+}
+
+/// A simulated ARGOS on a free port.
+pub async fn simulator(seed: u64) -> Simulator {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
+    let config = Config { seed, projects: vec![Project::new(PROJECT, API_KEY)], ..Config::default() };
+    Simulator::start(listener, config, wall_clock()).expect("the simulator starts")
+}

@@ -33,22 +33,14 @@ impl<'a> Answer<'a> {
         }
         let sealed = sealed.and_then(Raw::flag) == Some(true);
         if sealed || data.and_then(Raw::kind) == Some(Kind::String) {
-            return Err(unreadable(
-                "the answer is encrypted, and this project is read as plain",
-            ));
+            return Err(unreadable("the answer is encrypted, and this project is read as plain"));
         }
         if body.first_of(ID_NAMES).is_some() {
-            return Ok(Answer {
-                items: vec![body],
-                next,
-            });
+            return Ok(Answer { items: vec![body], next });
         }
         match Complaint::read(body).map(|complaint| of_complaint(200, &complaint)) {
             Some(Failure::Error(error)) => Err(error),
-            Some(Failure::Absent) | None => Ok(Answer {
-                items: Vec::new(),
-                next,
-            }),
+            Some(Failure::Absent) | None => Ok(Answer { items: Vec::new(), next }),
         }
     }
 }

@@ -44,11 +44,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     /// 3 s, 10 s and 10 s.
     fn default() -> Timeouts {
-        Timeouts {
-            connect: Duration::from_secs(3),
-            headers: Duration::from_secs(10),
-            body: Duration::from_secs(10),
-        }
+        Timeouts { connect: Duration::from_secs(3), headers: Duration::from_secs(10), body: Duration::from_secs(10) }
     }
 }
 
@@ -149,25 +145,15 @@ struct Connected {
 
 impl Client {
     /// Connects nothing yet. `user_agent` goes with every request.
-    pub fn new(
-        projects: Vec<Project>,
-        clock: Clock,
-        user_agent: &str,
-    ) -> Result<Client, ClientError> {
+    pub fn new(projects: Vec<Project>, clock: Clock, user_agent: &str) -> Result<Client, ClientError> {
         let mut all = HashMap::with_capacity(projects.len());
         for project in projects {
             let id = project.id.clone();
-            if all
-                .insert(id.to_string(), Connected::new(project, user_agent)?)
-                .is_some()
-            {
+            if all.insert(id.to_string(), Connected::new(project, user_agent)?).is_some() {
                 return Err(ClientError::Duplicate(id));
             }
         }
-        Ok(Client {
-            projects: all,
-            clock,
-        })
+        Ok(Client { projects: all, clock })
     }
 
     /// Asks once for one page of a project's list. Same errors as a look; a list is never absent.
@@ -188,17 +174,9 @@ impl TruthSource for Client {
     async fn look(&self, key: &Key) -> Result<Truth, LookError> {
         let project = self.project(key.project())?;
         let asked_at = (self.clock)();
-        match project
-            .get(project.single_url(key.submission()), &self.clock)
-            .await?
-        {
-            Got::Body(body) => {
-                document::decode_single(&body, key.submission(), &project.settings.reader, asked_at)
-            }
-            Got::Absent => Ok(Truth {
-                asked_at,
-                answer: models::Answer::Absent,
-            }),
+        match project.get(project.single_url(key.submission()), &self.clock).await? {
+            Got::Body(body) => document::decode_single(&body, key.submission(), &project.settings.reader, asked_at),
+            Got::Absent => Ok(Truth { asked_at, answer: models::Answer::Absent }),
         }
     }
 }
@@ -223,9 +201,7 @@ impl Connected {
             .map_err(|_| ClientError::ApiKey(project.id.clone()))?;
         api_key.set_sensitive(true);
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(
-                tls(submission.scheme() == "https").map_err(ClientError::Tls)?,
-            )
+            .tls_backend_preconfigured(tls(submission.scheme() == "https").map_err(ClientError::Tls)?)
             .user_agent(user_agent)
             .connect_timeout(project.timeouts.connect)
             .redirect(reqwest::redirect::Policy::none())
@@ -234,18 +210,12 @@ impl Connected {
             .no_proxy()
             .build()
             .map_err(ClientError::Http)?;
-        Ok(Connected {
-            http,
-            submission,
-            api_key,
-            settings: project,
-        })
+        Ok(Connected { http, submission, api_key, settings: project })
     }
 
     fn single_url(&self, submission_id: &str) -> Url {
         let mut url = self.submission.clone();
-        url.query_pairs_mut()
-            .append_pair("submission_id", submission_id);
+        url.query_pairs_mut().append_pair("submission_id", submission_id);
         url
     }
 
@@ -269,25 +239,15 @@ impl Connected {
                 pairs.append_pair("end_date", &day(date));
             }
             if let Some(cursor) = &query.cursor {
-                pairs
-                    .append_pair("nextpage_id", &cursor.id)
-                    .append_pair("nextpage_date", &cursor.created_at);
+                pairs.append_pair("nextpage_id", &cursor.id).append_pair("nextpage_date", &cursor.created_at);
             }
         }
         url
     }
 
     async fn get(&self, url: Url, clock: &Clock) -> Result<Got, LookError> {
-        let Timeouts {
-            connect,
-            headers,
-            body,
-        } = self.settings.timeouts;
-        let sent = self
-            .http
-            .get(url)
-            .header(API_KEY, self.api_key.clone())
-            .send();
+        let Timeouts { connect, headers, body } = self.settings.timeouts;
+        let sent = self.http.get(url).header(API_KEY, self.api_key.clone()).send();
         let mut answer = tokio::time::timeout(connect + headers, sent)
             .await
             .map_err(|_| LookError::Retry("timed out waiting for the headers".to_owned()))?
@@ -303,8 +263,7 @@ impl Connected {
         let wait = retry_after(answer.headers(), clock);
         // The status counts even if the body never ends.
         let mut beginning = Vec::new();
-        let _cut_off =
-            tokio::time::timeout(body, read_beginning(&mut answer, &mut beginning)).await;
+        let _cut_off = tokio::time::timeout(body, read_beginning(&mut answer, &mut beginning)).await;
         match status::of_failure(status.as_u16(), wait, &beginning) {
             Failure::Absent => Ok(Got::Absent),
             Failure::Error(error) => Err(error),
@@ -314,9 +273,7 @@ impl Connected {
 
 async fn read_whole(answer: &mut reqwest::Response, max: usize) -> Result<Vec<u8>, LookError> {
     let too_large = || LookError::Unreadable(format!("the answer is larger than {max} bytes"));
-    let announced = answer
-        .content_length()
-        .map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    let announced = answer.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced > max {
         return Err(too_large());
     }
@@ -363,24 +320,18 @@ fn transport(error: &reqwest::Error) -> LookError {
     if std::ptr::addr_eq(cause, error) {
         return LookError::Retry(what.to_owned());
     }
-    LookError::Retry(format!(
-        "{what}: {}",
-        crate::wire::cleaned(&cause.to_string(), 200)
-    ))
+    LookError::Retry(format!("{what}: {}", crate::wire::cleaned(&cause.to_string(), 200)))
 }
 
 /// TLS with the `ring` provider, named here, so that nothing process-wide is needed. The roots are the system's;
 /// plain HTTP needs none, and must not fail for their lack.
 fn tls(https: bool) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let mut config = if https {
         builder.with_platform_verifier()?.with_no_client_auth()
     } else {
-        builder
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth()
+        builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)

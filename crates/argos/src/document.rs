@@ -19,30 +19,17 @@ use models::{LookError, Truth};
 /// # Errors
 /// [`LookError::Unreadable`] for what is not an answer of this kind, is sealed, shows another submission, or shows
 /// no status; [`LookError::Denied`] if a success carries an error body about project or key.
-pub fn decode_single(
-    bytes: &[u8],
-    requested: &str,
-    reader: &Reader,
-    asked_at: Time,
-) -> Result<Truth, LookError> {
+pub fn decode_single(bytes: &[u8], requested: &str, reader: &Reader, asked_at: Time) -> Result<Truth, LookError> {
     let text = text_of(bytes);
     let items = Answer::open(&text)?.items;
     if items.is_empty() {
-        return Ok(Truth {
-            asked_at,
-            answer: Shown::Absent,
-        });
+        return Ok(Truth { asked_at, answer: Shown::Absent });
     }
     let item = items
         .iter()
         .find(|item| item_id(**item).is_some_and(|id| id == requested))
-        .ok_or_else(|| {
-            unreadable("the answer shows another submission, or one without submission_id")
-        })?;
-    Ok(Truth {
-        asked_at,
-        answer: Shown::Present(Box::new(submission::read(*item, reader)?)),
-    })
+        .ok_or_else(|| unreadable("the answer shows another submission, or one without submission_id"))?;
+    Ok(Truth { asked_at, answer: Shown::Present(Box::new(submission::read(*item, reader)?)) })
 }
 
 #[cfg(test)]

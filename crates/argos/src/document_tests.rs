@@ -9,19 +9,11 @@ const ID: &str = "k3f9x1mes3ugzb";
 
 fn reader(include: Policy) -> Reader {
     let digest_key = Some(DigestKey::new(b"0123456789abcdef").unwrap());
-    Reader {
-        include,
-        digest_key,
-        previous_digest_key: None,
-    }
+    Reader { include, digest_key, previous_digest_key: None }
 }
 
 fn everything() -> Reader {
-    reader(
-        Policy::USER_ID
-            .with(Policy::REVIEWER)
-            .with(Policy::REASON_TEXT),
-    )
+    reader(Policy::USER_ID.with(Policy::REVIEWER).with(Policy::REASON_TEXT))
 }
 
 fn at(text: &str) -> Time {
@@ -44,11 +36,7 @@ fn present(body: &str, id: &str, reader: &Reader) -> Submission {
 }
 
 fn reason(code: &str, category: &str, text: Option<&str>) -> Reason {
-    Reason {
-        code: code.to_owned(),
-        category: category.to_owned(),
-        text: text.map(str::to_owned),
-    }
+    Reason { code: code.to_owned(), category: category.to_owned(), text: text.map(str::to_owned) }
 }
 
 #[test]
@@ -58,65 +46,31 @@ fn the_full_answer_reads_as_documented() {
     assert_eq!(found.created_at, Some(at("2026-03-02T05:27:56.279Z")));
     // Not the note's time, which is later.
     assert_eq!(found.updated_at, Some(at("2026-03-02T05:31:10.511Z")));
-    assert_eq!(
-        (found.kyc.status, found.kyc.vendor_status.as_str()),
-        (KycStatus::Approved, "approved")
-    );
+    assert_eq!((found.kyc.status, found.kyc.vendor_status.as_str()), (KycStatus::Approved, "approved"));
     assert_eq!(found.kyc.decided_at, Some(at("2026-03-02T05:31:10.498Z")));
-    assert_eq!(
-        (found.kyc.reviewer.as_deref(), found.kyc.origin),
-        (Some("system"), Origin::Automatic)
-    );
+    assert_eq!((found.kyc.reviewer.as_deref(), found.kyc.origin), (Some("system"), Origin::Automatic));
     assert_eq!(found.kyc.retries, 1);
     assert_eq!(found.kyc.reasons, []);
-    assert_eq!(
-        (found.aml_status, found.aml_vendor_status.as_str()),
-        (AmlStatus::NotScreened, "Not Screened")
-    );
-    assert_eq!(
-        (found.risk, found.matches, found.aml_expected),
-        (Risk::Unknown, 0, Some(true))
-    );
+    assert_eq!((found.aml_status, found.aml_vendor_status.as_str()), (AmlStatus::NotScreened, "Not Screened"));
+    assert_eq!((found.risk, found.matches, found.aml_expected), (Risk::Unknown, 0, Some(true)));
     assert!(found.personal[0].is_some() && found.personal[1].is_none());
-    assert_eq!(
-        found.reading,
-        Reading {
-            normalizer: NORMALIZER,
-            policy: 1
-        }
-    );
+    assert_eq!(found.reading, Reading { normalizer: NORMALIZER, policy: 1 });
 }
 
 #[test]
 fn the_knowledge_based_answer_follows_the_policy() {
     let shown = present(KNOWLEDGE, "19lwz38kczv2mnw", &everything());
-    assert_eq!(
-        (shown.kyc.status, shown.kyc.origin),
-        (KycStatus::Rejected, Origin::Manual)
-    );
+    assert_eq!((shown.kyc.status, shown.kyc.origin), (KycStatus::Rejected, Origin::Manual));
     assert_eq!(shown.kyc.reviewer.as_deref(), Some("ops@example.com"));
-    assert_eq!(
-        shown.kyc.reasons,
-        [reason(
-            "other",
-            "other",
-            Some("the caller was not the applicant")
-        )]
-    );
-    assert_eq!(
-        (shown.aml_status, shown.risk, shown.matches),
-        (AmlStatus::RedFlag, Risk::High, 2)
-    );
+    assert_eq!(shown.kyc.reasons, [reason("other", "other", Some("the caller was not the applicant"))]);
+    assert_eq!((shown.aml_status, shown.risk, shown.matches), (AmlStatus::RedFlag, Risk::High, 2));
     assert_eq!(shown.created_at, Some(at("2026-03-02T05:27:56Z")));
     // The manual change is newer than `updated_at`.
     assert_eq!(shown.updated_at, Some(at("2026-03-05T01:02:03.004Z")));
     assert_eq!((shown.kyc.decided_at, shown.aml_expected), (None, None));
 
     let hidden = present(KNOWLEDGE, "19lwz38kczv2mnw", &reader(Policy::NONE));
-    assert_eq!(
-        (hidden.user_id, hidden.kyc.reviewer, hidden.kyc.origin),
-        (None, None, Origin::Manual)
-    );
+    assert_eq!((hidden.user_id, hidden.kyc.reviewer, hidden.kyc.origin), (None, None, Origin::Manual));
     assert_eq!(hidden.kyc.reasons, [reason("other", "other", None)]);
     // The digest does not depend on the policy.
     assert_eq!(hidden.personal, shown.personal);
@@ -126,39 +80,20 @@ fn the_knowledge_based_answer_follows_the_policy() {
 fn attempts_with_codes_are_counted() {
     let found = present(ATTEMPTS, "6xx28lo115832", &reader(Policy::NONE));
     assert_eq!(found.kyc.retries, 3);
-    assert_eq!(
-        found.kyc.reasons,
-        [reason("too_many_retry", "too_many_attempts", None)]
-    );
-    assert_eq!(
-        (found.updated_at, found.kyc.origin),
-        (None, Origin::Unknown)
-    );
+    assert_eq!(found.kyc.reasons, [reason("too_many_retry", "too_many_attempts", None)]);
+    assert_eq!((found.updated_at, found.kyc.origin), (None, Origin::Unknown));
     let open = present(
-        &ATTEMPTS
-            .replace("rejected", "incomplete")
-            .replace("commentCode", "x")
-            .replace("\"comment\"", "\"y\""),
+        &ATTEMPTS.replace("rejected", "incomplete").replace("commentCode", "x").replace("\"comment\"", "\"y\""),
         "6xx28lo115832",
         &everything(),
     );
-    let codes: Vec<_> = open
-        .kyc
-        .reasons
-        .iter()
-        .map(|reason| reason.code.as_str())
-        .collect();
+    let codes: Vec<_> = open.kyc.reasons.iter().map(|reason| reason.code.as_str()).collect();
     assert_eq!(codes, ["liveness_error", "face_compare_underscore"]);
 }
 
 #[test]
 fn no_items_are_absence() {
-    for body in [
-        r#"{"Items":[]}"#,
-        "{}",
-        r#"{"Items":null}"#,
-        r#"{"message":"Submission not found"}"#,
-    ] {
+    for body in [r#"{"Items":[]}"#, "{}", r#"{"Items":null}"#, r#"{"message":"Submission not found"}"#] {
         assert_eq!(decode(body, ID, &everything()), Ok(Shown::Absent), "{body}");
     }
 }
@@ -168,40 +103,19 @@ fn what_cannot_be_relied_on_is_unreadable() {
     for (body, says) in [
         ("", "not JSON"),
         ("<html>", "not JSON"),
-        (
-            r#"{"Items":[{"submission_id":"k3f9x1mes3ugzb","kyc""#,
-            "not JSON",
-        ),
+        (r#"{"Items":[{"submission_id":"k3f9x1mes3ugzb","kyc""#, "not JSON"),
         ("[]", "not an object"),
         (r#"{"Items":"none"}"#, "Items is a string"),
         (r#"{"Items":{}}"#, "Items is an object"),
-        (
-            r#"{"Items":[{"submission_id":"other","kyc":{"result":"approved"}}]}"#,
-            "another submission",
-        ),
-        (
-            r#"{"Items":[{"kyc":{"result":"approved"}}]}"#,
-            "another submission",
-        ),
+        (r#"{"Items":[{"submission_id":"other","kyc":{"result":"approved"}}]}"#, "another submission"),
+        (r#"{"Items":[{"kyc":{"result":"approved"}}]}"#, "another submission"),
         (r#"{"Items":[7]}"#, "another submission"),
         (r#"{"data":"bm90IHJlYWw=","isEncrypted":true}"#, "encrypted"),
         (r#"{"data":"bm90IHJlYWw="}"#, "encrypted"),
-        (
-            r#"{"errorCode":"processing_error","message":"Kim Minji"}"#,
-            "processing_error",
-        ),
-        (
-            r#"{"Items":[{"submission_id":"k3f9x1mes3ugzb","kyc":{"result":{}}}]}"#,
-            "kyc.result is an object",
-        ),
-        (
-            r#"{"Items":[{"submission_id":"k3f9x1mes3ugzb"}]}"#,
-            "kyc.result is missing",
-        ),
-        (
-            r#"{"Items":[{"submission_id":"k3f9x1mes3ugzb","kyc":{"result":"N/A"}}]}"#,
-            "kyc.result is missing",
-        ),
+        (r#"{"errorCode":"processing_error","message":"Kim Minji"}"#, "processing_error"),
+        (r#"{"Items":[{"submission_id":"k3f9x1mes3ugzb","kyc":{"result":{}}}]}"#, "kyc.result is an object"),
+        (r#"{"Items":[{"submission_id":"k3f9x1mes3ugzb"}]}"#, "kyc.result is missing"),
+        (r#"{"Items":[{"submission_id":"k3f9x1mes3ugzb","kyc":{"result":"N/A"}}]}"#, "kyc.result is missing"),
     ] {
         match decode(body, ID, &everything()) {
             Err(LookError::Unreadable(text)) => assert!(text.contains(says), "{body}: {text}"),
@@ -215,15 +129,9 @@ fn what_cannot_be_relied_on_is_unreadable() {
 #[test]
 fn among_several_items_the_one_asked_for_is_taken() {
     let body = r#"{"Items":[{"submission_id":"a","kyc":{"result":"rejected"}},{"submission_id":"b","kyc":{"result":"approved"}}]}"#;
-    assert_eq!(
-        present(body, "b", &everything()).kyc.status,
-        KycStatus::Approved
-    );
+    assert_eq!(present(body, "b", &everything()).kyc.status, KycStatus::Approved);
     let bare = r#"{"submission_id":"b","kyc":{"result":"approved"}}"#;
-    assert_eq!(
-        present(bare, "b", &everything()).kyc.status,
-        KycStatus::Approved
-    );
+    assert_eq!(present(bare, "b", &everything()).kyc.status, KycStatus::Approved);
 }
 
 #[test]
@@ -239,12 +147,7 @@ fn a_change_of_personal_data_changes_the_digest_and_nothing_else() {
 
 #[test]
 fn nothing_personal_is_kept() {
-    for (body, id) in [
-        (FULL, ID),
-        (KNOWLEDGE, "19lwz38kczv2mnw"),
-        (ATTEMPTS, "6xx28lo115832"),
-        (FULL, "another"),
-    ] {
+    for (body, id) in [(FULL, ID), (KNOWLEDGE, "19lwz38kczv2mnw"), (ATTEMPTS, "6xx28lo115832"), (FULL, "another")] {
         for reader in [everything(), reader(Policy::NONE)] {
             let shown = format!("{:?}", decode(body, id, &reader));
             for word in PERSONAL {

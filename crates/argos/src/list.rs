@@ -35,11 +35,7 @@ pub struct Page {
 pub fn decode_page(bytes: &[u8]) -> Result<Page, LookError> {
     let text = text_of(bytes);
     let answer = Answer::open(&text)?;
-    let mut page = Page {
-        rows: Vec::with_capacity(answer.items.len()),
-        next: None,
-        unreadable: 0,
-    };
+    let mut page = Page { rows: Vec::with_capacity(answer.items.len()), next: None, unreadable: 0 };
     for item in &answer.items {
         match item_id(*item).and_then(|id| SubmissionId::new(&id).ok()) {
             Some(id) => page.rows.push((id, row(*item))),
@@ -66,17 +62,9 @@ fn cursor(next: Raw<'_>) -> Result<Option<Cursor>, LookError> {
     let Some([id, created_at]) = next.members(["id", "created_at"]) else {
         // A blank text is an absent cursor.
         let blank = next.string().is_some_and(|text| text.trim().is_empty());
-        return if blank {
-            Ok(None)
-        } else {
-            Err(unexpected("nextpageKey", next.kind()))
-        };
+        return if blank { Ok(None) } else { Err(unexpected("nextpageKey", next.kind())) };
     };
-    let verbatim = |field: Raw<'_>| {
-        field
-            .text()
-            .map(|text| field.string().unwrap_or(text).into_owned())
-    };
+    let verbatim = |field: Raw<'_>| field.text().map(|text| field.string().unwrap_or(text).into_owned());
     match (id.and_then(verbatim), created_at.and_then(verbatim)) {
         (Some(id), Some(created_at)) => Ok(Some(Cursor { id, created_at })),
         (None, None) if is_empty(next) => Ok(None),

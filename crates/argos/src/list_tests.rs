@@ -10,29 +10,14 @@ fn a_page_has_rows_a_cursor_and_a_count_of_what_is_lost() {
     let (id, row) = &page.rows[0];
     assert_eq!(id.as_str(), "k3f9x1mes3ugzb");
     assert_eq!(row.kyc_status, Some(KycStatus::Approved));
-    assert_eq!(
-        (row.aml_vendor_status.as_deref(), row.risk),
-        (Some("Red Flag"), Some(Risk::Low))
-    );
-    assert_eq!(
-        row.updated_at,
-        Some("2026-03-02T05:31:10.511Z".parse().unwrap())
-    );
+    assert_eq!((row.aml_vendor_status.as_deref(), row.risk), (Some("Red Flag"), Some(Risk::Low)));
+    assert_eq!(row.updated_at, Some("2026-03-02T05:31:10.511Z".parse().unwrap()));
     let (_, thin) = &page.rows[1];
-    assert_eq!(
-        thin.created_at,
-        Some("2026-03-02T05:27:56Z".parse().unwrap())
-    );
-    assert_eq!(
-        (&thin.aml_vendor_status, thin.risk, thin.updated_at),
-        (&None, None, None)
-    );
+    assert_eq!(thin.created_at, Some("2026-03-02T05:27:56Z".parse().unwrap()));
+    assert_eq!((&thin.aml_vendor_status, thin.risk, thin.updated_at), (&None, None, None));
     assert_eq!(page.unreadable, 3);
     let next = page.next.as_ref().unwrap();
-    assert_eq!(
-        (next.id.as_str(), next.created_at.as_str()),
-        ("6xx28lo115832", "2026-03-02T05:27:56.279+00:00")
-    );
+    assert_eq!((next.id.as_str(), next.created_at.as_str()), ("6xx28lo115832", "2026-03-02T05:27:56.279+00:00"));
     let shown = format!("{page:?}");
     for word in PERSONAL {
         assert!(!shown.contains(word), "{word}");
@@ -48,15 +33,7 @@ fn the_walk_ends_where_no_cursor_is_given() {
         r#"{"Items":[],"nextpageKey":{}}"#,
         r#"{"Items":[],"nextpageKey":""}"#,
     ] {
-        assert_eq!(
-            decode_page(body.as_bytes()),
-            Ok(Page {
-                rows: vec![],
-                next: None,
-                unreadable: 0
-            }),
-            "{body}"
-        );
+        assert_eq!(decode_page(body.as_bytes()), Ok(Page { rows: vec![], next: None, unreadable: 0 }), "{body}");
     }
 }
 
@@ -72,10 +49,7 @@ fn a_cursor_that_cannot_be_followed_is_no_end() {
         r#"{"errorCode":"invalid_parameter"}"#,
         "no",
     ] {
-        assert!(
-            matches!(decode_page(body.as_bytes()), Err(LookError::Unreadable(_))),
-            "{body}"
-        );
+        assert!(matches!(decode_page(body.as_bytes()), Err(LookError::Unreadable(_))), "{body}");
     }
 }
 

@@ -66,10 +66,7 @@ impl DigestKey {
         }
         let mac = Hmac::<Sha256>::new_from_slice(secret).map_err(|_| WeakKey)?;
         let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(secret));
-        Ok(DigestKey {
-            id: u32::from_be_bytes([a, b, c, d]),
-            mac: mac.chain_update(DOMAIN),
-        })
+        Ok(DigestKey { id: u32::from_be_bytes([a, b, c, d]), mac: mac.chain_update(DOMAIN) })
     }
 
     /// Which key it is: the first 32 bits of its SHA-256.
@@ -81,21 +78,14 @@ impl DigestKey {
         let mac = self.mac.clone().chain_update(canonical);
         let tag = <[u8; 32]>::from(mac.finalize().into_bytes());
         // The first 64 bits.
-        let digest = tag[..8]
-            .iter()
-            .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-        PersonalDigest {
-            key: self.id,
-            digest,
-        }
+        let digest = tag[..8].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        PersonalDigest { key: self.id, digest }
     }
 }
 
 impl fmt::Debug for DigestKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("DigestKey")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        out.debug_struct("DigestKey").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -114,9 +104,7 @@ pub(crate) fn digests(item: Raw<'_>, keys: [Option<&DigestKey>; 2]) -> [Option<P
 fn write(value: Raw<'_>, out: &mut Vec<u8>, depth: usize) -> bool {
     match value.kind() {
         None => false,
-        Some(Kind::Object | Kind::Array) if depth >= MAX_DEPTH => {
-            write_text(b'r', value.source(), out)
-        }
+        Some(Kind::Object | Kind::Array) if depth >= MAX_DEPTH => write_text(b'r', value.source(), out),
         Some(Kind::Object) => write_object(value, out, depth, |name| {
             let name = name.to_ascii_lowercase();
             !VOLATILE.iter().any(|part| name.contains(part))
@@ -140,12 +128,7 @@ fn write_text(tag: u8, text: &str, out: &mut Vec<u8>) -> bool {
     true
 }
 
-fn write_object(
-    object: Raw<'_>,
-    out: &mut Vec<u8>,
-    depth: usize,
-    wanted: impl Fn(&str) -> bool,
-) -> bool {
+fn write_object(object: Raw<'_>, out: &mut Vec<u8>, depth: usize, wanted: impl Fn(&str) -> bool) -> bool {
     let mut members: Vec<(Cow<'_, str>, Raw<'_>)> = Vec::new();
     let sound = object.each_member(|name, value| {
         if wanted(&name) {
@@ -231,18 +214,9 @@ mod tests {
         ] {
             assert_ne!(digest(&PERSON.replace(from, to)), digest(PERSON), "{from}");
         }
-        assert_ne!(
-            digest(r#"{"data":{"a":"1","b":"2"}}"#),
-            digest(r#"{"data":{"a":"1b2"}}"#)
-        );
-        assert_ne!(
-            digest(r#"{"data":{"a":["x","y"]}}"#),
-            digest(r#"{"data":{"a":["y","x"]}}"#)
-        );
-        assert_ne!(
-            digest(r#"{"data":{"a":[["x"],"y"]}}"#),
-            digest(r#"{"data":{"a":[["x","y"]]}}"#)
-        );
+        assert_ne!(digest(r#"{"data":{"a":"1","b":"2"}}"#), digest(r#"{"data":{"a":"1b2"}}"#));
+        assert_ne!(digest(r#"{"data":{"a":["x","y"]}}"#), digest(r#"{"data":{"a":["y","x"]}}"#));
+        assert_ne!(digest(r#"{"data":{"a":[["x"],"y"]}}"#), digest(r#"{"data":{"a":[["x","y"]]}}"#));
     }
 
     #[test]
@@ -255,10 +229,7 @@ mod tests {
         assert_ne!(first.unwrap().digest, second.unwrap().digest);
         assert_eq!(second.unwrap().key, other.id());
         assert_eq!(DigestKey::new(b"short").unwrap_err(), WeakKey);
-        assert_eq!(
-            digests(Raw::parse(PERSON).unwrap(), [None, None]),
-            [None, None]
-        );
+        assert_eq!(digests(Raw::parse(PERSON).unwrap(), [None, None]), [None, None]);
     }
 
     #[test]

@@ -62,9 +62,6 @@ pub struct Reader {
 impl Reader {
     /// What the ledger remembers of it.
     pub fn reading(&self) -> Reading {
-        Reading {
-            normalizer: NORMALIZER,
-            policy: self.include.bits(),
-        }
+        Reading { normalizer: NORMALIZER, policy: self.include.bits() }
     }
 }

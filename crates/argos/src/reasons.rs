@@ -30,10 +30,9 @@ pub fn category(code: &str) -> &'static str {
         | "mrz_protocol_fail"
         | "barcode_protocol_fail"
         | "glare_detected" => "document_unreadable",
-        "id_image_invalidimage"
-        | "id_image_invalidid"
-        | "invalid_acceptedid"
-        | "invalid_back_document" => "document_invalid",
+        "id_image_invalidimage" | "id_image_invalidid" | "invalid_acceptedid" | "invalid_back_document" => {
+            "document_invalid"
+        }
         "expired_id" | "document_expired" => "document_expired",
         "recaptured_document" | "screen_detected" => "document_not_original",
         "no-date-of-birth"
@@ -43,10 +42,9 @@ pub fn category(code: &str) -> &'static str {
         | "missing_document_number"
         | "missing_personal_number"
         | "missing_name" => "missing_data",
-        "id_info_datamismatch"
-        | "document_country_mismatch"
-        | "document_name_mismatch"
-        | "document_dob_mismatch" => "data_mismatch",
+        "id_info_datamismatch" | "document_country_mismatch" | "document_name_mismatch" | "document_dob_mismatch" => {
+            "data_mismatch"
+        }
         // `liveness_error` is seen in the samples of single answers only.
         "face_compare_underscore" | "liveness_error" => "face_mismatch",
         "duplicate_user" | "duplicated_user_pii_exact" | "duplicated_face" => "duplicate",

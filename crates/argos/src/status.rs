@@ -45,15 +45,7 @@ pub(crate) struct Complaint {
 impl Complaint {
     /// `None` if the object has none of the members of an error body.
     pub(crate) fn read(body: Raw<'_>) -> Option<Complaint> {
-        let names = [
-            "errorCode",
-            "code",
-            "error",
-            "errorMessage",
-            "message",
-            "Message",
-            "errors",
-        ];
+        let names = ["errorCode", "code", "error", "errorMessage", "message", "Message", "errors"];
         let mut fields: Vec<Raw<'_>> = body.members(names)?.into_iter().flatten().collect();
         if fields.is_empty() {
             return None;
@@ -66,65 +58,34 @@ impl Complaint {
             .flat_map(|found| found.into_iter().flatten())
             .collect();
         fields.extend(nested);
-        let words = fields
-            .iter()
-            .filter_map(|field| Some(folded(&field.text()?)))
-            .collect();
-        let code = [Some(body)]
-            .into_iter()
-            .chain(body.members(["error", "errors"])?)
-            .flatten()
-            .find_map(|place| {
-                let place = place
-                    .elements()
-                    .and_then(|all| all.first().copied())
-                    .unwrap_or(place);
-                let field = if place.kind() == Some(Kind::String) {
-                    place
-                } else {
-                    place.first_of(["errorCode", "code"])?
-                };
-                shown(&field.text()?)
-            });
+        let words = fields.iter().filter_map(|field| Some(folded(&field.text()?))).collect();
+        let code = [Some(body)].into_iter().chain(body.members(["error", "errors"])?).flatten().find_map(|place| {
+            let place = place.elements().and_then(|all| all.first().copied()).unwrap_or(place);
+            let field =
+                if place.kind() == Some(Kind::String) { place } else { place.first_of(["errorCode", "code"])? };
+            shown(&field.text()?)
+        });
         Some(Complaint { code, words })
     }
 
     fn says(&self, parts: &[&str]) -> bool {
-        self.words
-            .iter()
-            .any(|word| parts.iter().any(|part| word.contains(part)))
+        self.words.iter().any(|word| parts.iter().any(|part| word.contains(part)))
     }
 
     /// About the key or the project, never about a submission.
     fn denies(&self) -> bool {
-        self.says(&[
-            "invalidproject",
-            "invalidadmin",
-            "projectnotfound",
-            "invalidapikey",
-            "apikeynotfound",
-        ])
+        self.says(&["invalidproject", "invalidadmin", "projectnotfound", "invalidapikey", "apikeynotfound"])
     }
 
     fn throttles(&self) -> bool {
-        let limit = |word: &String| {
-            word.contains("limit") && !word.contains("limited") && !word.contains("agelimit")
-        };
-        self.says(&["quota", "toomany", "throttl", "limitexceeded", "ratelimit"])
-            || self.words.iter().any(limit)
+        let limit = |word: &String| word.contains("limit") && !word.contains("limited") && !word.contains("agelimit");
+        self.says(&["quota", "toomany", "throttl", "limitexceeded", "ratelimit"]) || self.words.iter().any(limit)
     }
 
     fn is_absence(&self) -> bool {
-        let about = [
-            "project", "apikey", "admin", "endpoint", "route", "resource", "path",
-        ];
-        self.says(&[
-            "notfound",
-            "invalidsubmission",
-            "notexist",
-            "nosuchsubmission",
-            "deletedsubmission",
-        ]) && !self.says(&about)
+        let about = ["project", "apikey", "admin", "endpoint", "route", "resource", "path"];
+        self.says(&["notfound", "invalidsubmission", "notexist", "nosuchsubmission", "deletedsubmission"])
+            && !self.says(&about)
     }
 
     /// "status 400, code `invalid_format`", or only the first half.
@@ -139,9 +100,7 @@ impl Complaint {
 /// A code that may be shown: short, plain, and not a bare number (which could be anything).
 fn shown(code: &str) -> Option<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    let fits = code.len() <= MAX_CODE
-        && code.bytes().all(plain)
-        && code.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let fits = code.len() <= MAX_CODE && code.bytes().all(plain) && code.bytes().any(|byte| byte.is_ascii_alphabetic());
     fits.then(|| code.to_owned())
 }
 
@@ -156,9 +115,9 @@ pub fn of_failure(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Fa
         404 if object.is_some() || text.trim().is_empty() => return Failure::Absent,
         400 => return of_complaint(status, &complaint),
         401 | 403 if complaint.throttles() => LookError::Throttled { retry_after },
-        401 | 403 if complaint.says(&["explicitdeny"]) => LookError::Denied(format!(
-            "status {status}, our address is not on the project's list"
-        )),
+        401 | 403 if complaint.says(&["explicitdeny"]) => {
+            LookError::Denied(format!("status {status}, our address is not on the project's list"))
+        }
         401 | 403 => LookError::Denied(complaint.describe(status)),
         429 => LookError::Throttled { retry_after },
         300..=399 => LookError::Retry(format!("status {status}, a redirect that is not followed")),
@@ -185,9 +144,7 @@ pub fn retry_after(header: &str, now: Time) -> Option<Duration> {
     if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)).min(MAX_RETRY_AFTER));
     }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(header)
-        .ok()?;
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(header).ok()?;
     Some(Time::from(date).since(now).min(MAX_RETRY_AFTER))
 }
 
@@ -222,41 +179,21 @@ mod tests {
             (404, r#"{"message":"Project not found"}"#, "denied"),
             (400, r#"{"errorCode":"not_found"}"#, "absent"),
             (400, r#"{"errorCode":"invalid_submissionId"}"#, "absent"),
-            (
-                400,
-                r#"{"message":"Invalid submission_id","statusCode":400}"#,
-                "absent",
-            ),
-            (
-                400,
-                r#"{"errors":[{"message":"Submission does not exist: not found"}]}"#,
-                "absent",
-            ),
+            (400, r#"{"message":"Invalid submission_id","statusCode":400}"#, "absent"),
+            (400, r#"{"errors":[{"message":"Submission does not exist: not found"}]}"#, "absent"),
             (400, r#"{"message":"Deleted Submission"}"#, "absent"),
             (400, r#"{"errorCode":"invalid_project"}"#, "denied"),
             (400, r#"{"code":"invalid_admin","message":"…"}"#, "denied"),
             (400, r#"{"message":"project not found"}"#, "denied"),
             (400, r#"{"errorCode":"invalid_format"}"#, "unreadable"),
             (400, r#"{"errorCode":"processing_error"}"#, "unreadable"),
-            (
-                400,
-                r#"{"errorCode":"invalid_parameter","message":"count over the limit"}"#,
-                "unreadable",
-            ),
+            (400, r#"{"errorCode":"invalid_parameter","message":"count over the limit"}"#, "unreadable"),
             (400, "", "unreadable"),
             (400, "not json", "unreadable"),
             (401, "", "denied"),
             (403, r#"{"message":"Forbidden"}"#, "denied"),
-            (
-                403,
-                r#"{"Message":"User is not authorized with an explicit deny"}"#,
-                "denied",
-            ),
-            (
-                403,
-                r#"{"message":"API access is limited to a list"}"#,
-                "denied",
-            ),
+            (403, r#"{"Message":"User is not authorized with an explicit deny"}"#, "denied"),
+            (403, r#"{"message":"API access is limited to a list"}"#, "denied"),
             (403, r#"{"message":"Limit Exceeded"}"#, "throttled"),
             (403, r#"{"message":"Daily quota used up"}"#, "throttled"),
             (401, r#"{"message":"Too Many Requests"}"#, "throttled"),
@@ -276,28 +213,18 @@ mod tests {
     #[test]
     fn only_a_plain_code_is_repeated() {
         let text = |body| outcome(400, body).1;
-        assert!(
-            text(r#"{"errorCode":"invalid_format","message":"minji.kim@example.com"}"#)
-                .contains("invalid_format")
-        );
+        assert!(text(r#"{"errorCode":"invalid_format","message":"minji.kim@example.com"}"#).contains("invalid_format"));
         for body in [
             r#"{"errorCode":"minji.kim@example.com"}"#,
             r#"{"errorCode":"821000000000"}"#,
             r#"{"error":"Kim Minji"}"#,
             r#"{"message":"Minji"}"#,
         ] {
-            assert_eq!(
-                text(body),
-                "the answer cannot be read: status 400",
-                "{body}"
-            );
+            assert_eq!(text(body), "the answer cannot be read: status 400", "{body}");
         }
         assert!(text(r#"{"error":{"code":"bad-thing"}}"#).ends_with("code bad-thing"));
         assert!(text(r#"{"errors":[{"code":"bad_thing"}]}"#).ends_with("code bad_thing"));
-        assert_eq!(
-            text(&format!("{{\"errorCode\":\"{}\"}}", "x".repeat(65))),
-            "the answer cannot be read: status 400"
-        );
+        assert_eq!(text(&format!("{{\"errorCode\":\"{}\"}}", "x".repeat(65))), "the answer cannot be read: status 400");
     }
 
     #[test]

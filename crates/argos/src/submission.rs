@@ -17,31 +17,15 @@ const MAX_REASONS: usize = 32;
 /// The longest free text that is passed on, in characters.
 const MAX_TEXT: usize = 1024;
 /// Top-level texts that customers, applicants or operators choose: never taken for ARGOS's label.
-const CHOSEN: [&str; 8] = [
-    "submission_id",
-    "submissionId",
-    "userid",
-    "User_id",
-    "tokenId",
-    "Token_id",
-    "reviewer",
-    "applicant_id",
-];
+const CHOSEN: [&str; 8] =
+    ["submission_id", "submissionId", "userid", "User_id", "tokenId", "Token_id", "reviewer", "applicant_id"];
 
 /// Reads an item whose id was checked.
 pub(crate) fn read(item: Raw<'_>, reader: &Reader) -> Result<Submission, LookError> {
     let [kyc, user_id, created_at, decided_at, reviewer, options] = item
-        .members([
-            "kyc",
-            "userid",
-            "created_at",
-            "kyc_result_at",
-            "reviewer",
-            "project_options",
-        ])
+        .members(["kyc", "userid", "created_at", "kyc_result_at", "reviewer", "project_options"])
         .ok_or_else(|| unreadable("the item is not an object"))?;
-    let (status, vendor_status) =
-        kyc_status(item)?.ok_or_else(|| unreadable("kyc.result is missing"))?;
+    let (status, vendor_status) = kyc_status(item)?.ok_or_else(|| unreadable("kyc.result is missing"))?;
     let kyc = kyc.and_then(History::of).unwrap_or_default();
     let reviewer = reviewer.and_then(Raw::text);
     let origin = match reviewer.as_deref() {
@@ -62,9 +46,7 @@ pub(crate) fn read(item: Raw<'_>, reader: &Reader) -> Result<Submission, LookErr
             status,
             vendor_status,
             decided_at: decided_at.and_then(time),
-            reviewer: reviewer
-                .filter(|_| named)
-                .map(|name| cleaned(&name, MAX_TEXT)),
+            reviewer: reviewer.filter(|_| named).map(|name| cleaned(&name, MAX_TEXT)),
             origin,
             retries: kyc.retries(),
             reasons: kyc.reasons(status, reader.include.contains(Policy::REASON_TEXT)),
@@ -73,16 +55,8 @@ pub(crate) fn read(item: Raw<'_>, reader: &Reader) -> Result<Submission, LookErr
         aml_vendor_status: aml.vendor_status.unwrap_or_default(),
         risk: aml.risk.unwrap_or(Risk::Unknown),
         matches: aml.matches,
-        aml_expected: options
-            .and_then(|options| options.first_of(["option_aml"]))
-            .and_then(Raw::flag),
-        personal: personal::digests(
-            item,
-            [
-                reader.digest_key.as_ref(),
-                reader.previous_digest_key.as_ref(),
-            ],
-        ),
+        aml_expected: options.and_then(|options| options.first_of(["option_aml"])).and_then(Raw::flag),
+        personal: personal::digests(item, [reader.digest_key.as_ref(), reader.previous_digest_key.as_ref()]),
         reading: reader.reading(),
     })
 }
@@ -95,12 +69,9 @@ pub(crate) fn time(field: Raw<'_>) -> Option<Time> {
 /// changes carry the latter as `update_time`. Without `updated_at` there is no clock: the others do not grow with
 /// every change. The note's time (`memo`) is left out, as a note is no change of the submission.
 pub(crate) fn updated_at(item: Raw<'_>) -> Option<Time> {
-    let [updated, old_name, history] =
-        item.members(["updated_at", "update_at", "updateHistory"])?;
+    let [updated, old_name, history] = item.members(["updated_at", "update_at", "updateHistory"])?;
     let updated = updated.and_then(time).or_else(|| old_name.and_then(time))?;
-    let manual = history
-        .and_then(|history| history.first_of(["updateTime"]))
-        .and_then(time);
+    let manual = history.and_then(|history| history.first_of(["updateTime"])).and_then(time);
     Some(manual.map_or(updated, |manual| manual.max(updated)))
 }
 
@@ -109,15 +80,10 @@ pub(crate) fn updated_at(item: Raw<'_>) -> Option<Time> {
 /// The label of a deleted submission has no documented JSON form (section 4.4): it is looked for in every status
 /// field, in every top-level text that ARGOS itself writes, and in `data` if that holds nothing else.
 pub(crate) fn kyc_status(item: Raw<'_>) -> Result<Option<(KycStatus, String)>, LookError> {
-    let [kyc, data] = item
-        .members(["kyc", "data"])
-        .ok_or_else(|| unreadable("the item is not an object"))?;
-    let [result, inner] = kyc
-        .and_then(|kyc| kyc.members(["result", "status"]))
-        .unwrap_or_default();
-    let [status, camel, snake, webhook] = item
-        .members(["status", "kycStatus", "kyc_status", "kyc_result"])
-        .unwrap_or_default();
+    let [kyc, data] = item.members(["kyc", "data"]).ok_or_else(|| unreadable("the item is not an object"))?;
+    let [result, inner] = kyc.and_then(|kyc| kyc.members(["result", "status"])).unwrap_or_default();
+    let [status, camel, snake, webhook] =
+        item.members(["status", "kycStatus", "kyc_status", "kyc_result"]).unwrap_or_default();
     let webhook = webhook.map(|field| field.first_of(["status"]).unwrap_or(field));
     let shown: Vec<String> = [result, inner, kyc, webhook, camel, snake, status]
         .into_iter()
@@ -140,9 +106,7 @@ pub(crate) fn kyc_status(item: Raw<'_>) -> Result<Option<(KycStatus, String)>, L
 }
 
 fn is_label(field: Raw<'_>) -> bool {
-    field
-        .string()
-        .is_some_and(|text| words::is_deleted_label(&text))
+    field.string().is_some_and(|text| words::is_deleted_label(&text))
 }
 
 fn labelled(item: Raw<'_>) -> bool {
@@ -158,9 +122,7 @@ fn only_label(data: Raw<'_>) -> bool {
     data.each_member(|_, value| {
         if is_label(value) {
             labels += 1;
-        } else if value.text().is_some()
-            || matches!(value.kind(), Some(Kind::Object | Kind::Array | Kind::Bool))
-        {
+        } else if value.text().is_some() || matches!(value.kind(), Some(Kind::Object | Kind::Array | Kind::Bool)) {
             others += 1;
         }
     });
@@ -181,25 +143,17 @@ pub(crate) fn screening(item: Raw<'_>) -> Screening {
         .first_of(["aml", "aml_result"])
         .and_then(|aml| aml.members(["currentstatus", "risk_level_summary", "matches"]))
         .unwrap_or_default();
-    let vendor_status = status
-        .and_then(Raw::text)
-        .map(|word| cleaned(&word, MAX_WORD));
+    let vendor_status = status.and_then(Raw::text).map(|word| cleaned(&word, MAX_WORD));
     Screening {
-        status: vendor_status
-            .as_deref()
-            .map_or(AmlStatus::NotScreened, words::aml_status),
+        status: vendor_status.as_deref().map_or(AmlStatus::NotScreened, words::aml_status),
         vendor_status,
         risk: risk.and_then(Raw::text).map(|word| words::risk(&word)),
-        matches: matches.map_or(0, |field| {
-            length(field).or_else(|| field.count()).unwrap_or(0)
-        }),
+        matches: matches.map_or(0, |field| length(field).or_else(|| field.count()).unwrap_or(0)),
     }
 }
 
 fn length(field: Raw<'_>) -> Option<u32> {
-    field
-        .elements()
-        .map(|all| u32::try_from(all.len()).unwrap_or(u32::MAX))
+    field.elements().map(|all| u32::try_from(all.len()).unwrap_or(u32::MAX))
 }
 
 /// What `kyc` tells of the way to the result.
@@ -213,33 +167,20 @@ struct History<'a> {
 
 impl<'a> History<'a> {
     fn of(kyc: Raw<'a>) -> Option<History<'a>> {
-        let [comment, codes, attempts, retry] =
-            kyc.members(["comment", "commentCode", "attempts", "retry"])?;
-        Some(History {
-            comment,
-            codes,
-            attempts,
-            retry,
-        })
+        let [comment, codes, attempts, retry] = kyc.members(["comment", "commentCode", "attempts", "retry"])?;
+        Some(History { comment, codes, attempts, retry })
     }
 
     /// The largest of the counts shown: the number of `attempts` (or that number itself), the largest `attemptCnt`
     /// among them, the number of `retry`. Which of them a page shows differs; each only ever grows.
     fn retries(&self) -> u32 {
-        let counted = self
-            .attempts
-            .map_or(0, |attempts| match attempts.elements() {
-                None => attempts.count().unwrap_or(0),
-                Some(all) => {
-                    let largest = all
-                        .iter()
-                        .filter_map(|one| one.first_of(["attemptCnt"])?.count())
-                        .max();
-                    largest
-                        .unwrap_or(0)
-                        .max(u32::try_from(all.len()).unwrap_or(u32::MAX))
-                }
-            });
+        let counted = self.attempts.map_or(0, |attempts| match attempts.elements() {
+            None => attempts.count().unwrap_or(0),
+            Some(all) => {
+                let largest = all.iter().filter_map(|one| one.first_of(["attemptCnt"])?.count()).max();
+                largest.unwrap_or(0).max(u32::try_from(all.len()).unwrap_or(u32::MAX))
+            }
+        });
         counted.max(self.retry.and_then(length).unwrap_or(0))
     }
 
@@ -285,11 +226,7 @@ impl<'a> History<'a> {
 }
 
 fn reason(code: &str, text: Option<String>) -> Reason {
-    Reason {
-        code: code.to_owned(),
-        category: category(code).to_owned(),
-        text,
-    }
+    Reason { code: code.to_owned(), category: category(code).to_owned(), text }
 }
 
 /// A text or a list of texts; what is no text keeps its place.
@@ -304,11 +241,7 @@ fn texts(field: Raw<'_>) -> Vec<Option<String>> {
 /// The codes of `kyc.retry` or `kyc.attempts`: a list of codes, or of objects whose `retryCode` is a code or a list.
 fn retry_codes(list: Raw<'_>) -> Vec<String> {
     let elements = list.elements().unwrap_or_default().into_iter();
-    elements
-        .filter_map(|one| one.first_of(["retryCode"]).or(Some(one)))
-        .flat_map(texts)
-        .flatten()
-        .collect()
+    elements.filter_map(|one| one.first_of(["retryCode"]).or(Some(one))).flat_map(texts).flatten().collect()
 }
 
 #[cfg(test)]

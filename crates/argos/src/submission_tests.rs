@@ -2,10 +2,7 @@ use super::*;
 use models::Reason;
 
 fn reader(include: Policy) -> Reader {
-    Reader {
-        include,
-        ..Reader::default()
-    }
+    Reader { include, ..Reader::default() }
 }
 
 fn read_with(members: &str, include: Policy) -> Submission {
@@ -20,54 +17,22 @@ fn item(members: &str) -> Submission {
 }
 
 fn reason(code: &str, category: &str, text: Option<&str>) -> Reason {
-    Reason {
-        code: code.to_owned(),
-        category: category.to_owned(),
-        text: text.map(str::to_owned),
-    }
+    Reason { code: code.to_owned(), category: category.to_owned(), text: text.map(str::to_owned) }
 }
 
 #[test]
 fn statuses_come_in_several_spellings() {
     for (members, status, vendor) in [
-        (
-            r#""kyc":{"result":"imcomplete"}"#,
-            KycStatus::Incomplete,
-            "imcomplete",
-        ),
-        (
-            r#""kyc":{"result":"Pending "}"#,
-            KycStatus::Pending,
-            "Pending",
-        ),
-        (
-            r#""kyc":{"result":"on hold"}"#,
-            KycStatus::Unknown,
-            "on hold",
-        ),
-        (
-            r#""kyc":{"status":"approved"}"#,
-            KycStatus::Approved,
-            "approved",
-        ),
+        (r#""kyc":{"result":"imcomplete"}"#, KycStatus::Incomplete, "imcomplete"),
+        (r#""kyc":{"result":"Pending "}"#, KycStatus::Pending, "Pending"),
+        (r#""kyc":{"result":"on hold"}"#, KycStatus::Unknown, "on hold"),
+        (r#""kyc":{"status":"approved"}"#, KycStatus::Approved, "approved"),
         (r#""kycStatus":"rejected""#, KycStatus::Rejected, "rejected"),
-        (
-            r#""kyc_result":{"status":"rejected"}"#,
-            KycStatus::Rejected,
-            "rejected",
-        ),
-        (
-            r#""kyc":{"result":"approved"},"status":"done""#,
-            KycStatus::Approved,
-            "approved",
-        ),
+        (r#""kyc_result":{"status":"rejected"}"#, KycStatus::Rejected, "rejected"),
+        (r#""kyc":{"result":"approved"},"status":"done""#, KycStatus::Approved, "approved"),
     ] {
         let kyc = item(members).kyc;
-        assert_eq!(
-            (kyc.status, kyc.vendor_status.as_str()),
-            (status, vendor),
-            "{members}"
-        );
+        assert_eq!((kyc.status, kyc.vendor_status.as_str()), (status, vendor), "{members}");
     }
 }
 
@@ -105,9 +70,7 @@ fn reasons_come_as_text_or_list() {
         [reason("timeout", "timeout", Some("late"))]
     );
     assert_eq!(
-        reasons(
-            r#""result":"rejected","comment":["a",null,"c"],"commentCode":["expired_id","expired_id2"]"#
-        ),
+        reasons(r#""result":"rejected","comment":["a",null,"c"],"commentCode":["expired_id","expired_id2"]"#),
         [
             reason("expired_id", "document_expired", Some("a")),
             reason("expired_id2", "other", None),
@@ -116,28 +79,14 @@ fn reasons_come_as_text_or_list() {
     );
     // Codes of retries count while the applicant is at it, and only then.
     let retries = r#""retry":[{"retryCode":"glare_detected"},"missing_name",{"retryCode":["glare_detected"]},7]"#;
-    let codes: Vec<_> = reasons(&format!(r#""result":"incomplete",{retries}"#))
-        .into_iter()
-        .map(|one| one.code)
-        .collect();
+    let codes: Vec<_> =
+        reasons(&format!(r#""result":"incomplete",{retries}"#)).into_iter().map(|one| one.code).collect();
     assert_eq!(codes, ["glare_detected", "missing_name", "7"]);
     assert_eq!(reasons(&format!(r#""result":"approved",{retries}"#)), []);
-    let many: Vec<String> = (0..100)
-        .map(|number| format!("\"code_{number}\""))
-        .collect();
-    assert_eq!(
-        reasons(&format!(
-            r#""result":"rejected","commentCode":[{}]"#,
-            many.join(",")
-        ))
-        .len(),
-        32
-    );
+    let many: Vec<String> = (0..100).map(|number| format!("\"code_{number}\"")).collect();
+    assert_eq!(reasons(&format!(r#""result":"rejected","commentCode":[{}]"#, many.join(","))).len(), 32);
     // Without a code there is still a reason, but no text unless the policy lets it in.
-    let hidden = read_with(
-        r#""kyc":{"result":"rejected","comment":["a","b"]}"#,
-        Policy::NONE,
-    );
+    let hidden = read_with(r#""kyc":{"result":"rejected","comment":["a","b"]}"#, Policy::NONE);
     assert_eq!(hidden.kyc.reasons, [reason("", "other", None)]);
 }
 
@@ -151,13 +100,7 @@ fn retries_are_the_largest_count_shown() {
         (r#""retry":{}"#, 0),
         (r#""attempts":true"#, 0),
     ] {
-        assert_eq!(
-            item(&format!(r#""kyc":{{"result":"incomplete",{kyc}}}"#))
-                .kyc
-                .retries,
-            expected,
-            "{kyc}"
-        );
+        assert_eq!(item(&format!(r#""kyc":{{"result":"incomplete",{kyc}}}"#)).kyc.retries, expected, "{kyc}");
     }
 }
 
@@ -169,27 +112,13 @@ fn a_field_of_another_type_is_absent() {
         "updateHistory":"x","email":false"#,
     );
     assert_eq!(wild.user_id.as_deref(), Some("17"));
-    assert_eq!(
-        (wild.created_at, wild.updated_at, wild.kyc.decided_at),
-        (None, None, None)
-    );
-    assert_eq!(
-        (wild.aml_status, wild.aml_vendor_status.as_str()),
-        (AmlStatus::NotScreened, "")
-    );
+    assert_eq!((wild.created_at, wild.updated_at, wild.kyc.decided_at), (None, None, None));
+    assert_eq!((wild.aml_status, wild.aml_vendor_status.as_str()), (AmlStatus::NotScreened, ""));
     assert_eq!(wild.kyc.origin, Origin::Unknown);
-    assert_eq!(
-        item(r#""kyc":{"result":"approved"},"aml":{"currentstatus":"Amber","matches":"4"}"#)
-            .matches,
-        4
-    );
-    assert_eq!(
-        item(r#""kyc":{"result":"approved"},"aml":{"currentstatus":"Amber"}"#).aml_status,
-        AmlStatus::Unknown
-    );
+    assert_eq!(item(r#""kyc":{"result":"approved"},"aml":{"currentstatus":"Amber","matches":"4"}"#).matches, 4);
+    assert_eq!(item(r#""kyc":{"result":"approved"},"aml":{"currentstatus":"Amber"}"#).aml_status, AmlStatus::Unknown);
     for (flag, expected) in [("true", Some(true)), ("\"N\"", Some(false)), ("{}", None)] {
-        let members =
-            format!(r#""kyc":{{"result":"approved"}},"project_options":{{"option_aml":{flag}}}"#);
+        let members = format!(r#""kyc":{{"result":"approved"}},"project_options":{{"option_aml":{flag}}}"#);
         assert_eq!(item(&members).aml_expected, expected, "{flag}");
     }
 }

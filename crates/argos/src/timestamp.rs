@@ -45,11 +45,7 @@ fn parse_loose(text: &str) -> Option<Time> {
         rest.one_of(":-")?;
         second = rest.digits(2)?;
     }
-    let mut millis = if rest.0.starts_with(['.', ',']) {
-        rest.fraction()?
-    } else {
-        0
-    };
+    let mut millis = if rest.0.starts_with(['.', ',']) { rest.fraction()? } else { 0 };
     let mut zone = rest.0.trim();
     if dashed {
         zone = zone.strip_prefix('-').unwrap_or(zone);
@@ -58,11 +54,7 @@ fn parse_loose(text: &str) -> Option<Time> {
             zone = "";
         }
     }
-    instant(
-        [year, month, day, hour, minute, second],
-        millis,
-        offset(zone, dashed)?,
-    )
+    instant([year, month, day, hour, minute, second], millis, offset(zone, dashed)?)
 }
 
 /// What is left to read. ASCII only, so that every cut falls between characters.
@@ -79,11 +71,7 @@ impl Rest<'_> {
     }
 
     fn one_of(&mut self, allowed: &str) -> Option<char> {
-        let letter = self
-            .0
-            .chars()
-            .next()
-            .filter(|letter| allowed.contains(*letter))?;
+        let letter = self.0.chars().next().filter(|letter| allowed.contains(*letter))?;
         self.0 = &self.0[1..];
         Some(letter)
     }
@@ -107,9 +95,7 @@ fn offset(zone: &str, dashed: bool) -> Option<i64> {
         Some(b'-') => -1,
         Some(_) if zone.eq_ignore_ascii_case("KST") => return Some(9 * 60),
         Some(_) => {
-            let word = zone
-                .bytes()
-                .all(|byte| byte.is_ascii_alphabetic() || byte == b'/' || byte == b'_');
+            let word = zone.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'/' || byte == b'_');
             return (word || dashed).then_some(0);
         }
     };
@@ -118,11 +104,7 @@ fn offset(zone: &str, dashed: bool) -> Option<i64> {
     if rest.0.starts_with(':') {
         rest.0 = &rest.0[1..];
     }
-    let minutes = if rest.0.is_empty() {
-        0
-    } else {
-        i64::from(rest.digits(2)?)
-    };
+    let minutes = if rest.0.is_empty() { 0 } else { i64::from(rest.digits(2)?) };
     (rest.0.is_empty() && hours <= 24 && minutes < 60).then_some(sign * (hours * 60 + minutes))
 }
 
@@ -133,12 +115,8 @@ fn instant(parts: [i16; 6], millis: i64, offset_minutes: i64) -> Option<Time> {
     let second = if second == 60 { 59 } else { second };
     let date = jiff::civil::Date::new(year, small(month)?, small(day)?).ok()?;
     let clock = jiff::civil::Time::new(small(hour)?, small(minute)?, small(second)?, 0).ok()?;
-    let stamp = jiff::tz::Offset::UTC
-        .to_timestamp(date.to_datetime(clock))
-        .ok()?;
-    Some(Time::from_millis(
-        stamp.as_millisecond() + millis - offset_minutes * 60_000,
-    ))
+    let stamp = jiff::tz::Offset::UTC.to_timestamp(date.to_datetime(clock)).ok()?;
+    Some(Time::from_millis(stamp.as_millisecond() + millis - offset_minutes * 60_000))
 }
 
 #[cfg(test)]
@@ -171,11 +149,7 @@ mod tests {
             // A word that is not known is taken as UTC.
             "2026-03-02 05:27:56.279 PST",
         ] {
-            assert_eq!(
-                shown(text).as_deref(),
-                Some("2026-03-02T05:27:56.279Z"),
-                "{text}"
-            );
+            assert_eq!(shown(text).as_deref(), Some("2026-03-02T05:27:56.279Z"), "{text}");
         }
         for text in [
             "2026-03-02T05:27:56Z",
@@ -192,32 +166,13 @@ mod tests {
             // Four digits are neither milliseconds nor an offset with its sign: UTC.
             "2026-03-02-05-27-56-0900",
         ] {
-            assert_eq!(
-                shown(text).as_deref(),
-                Some("2026-03-02T05:27:56.000Z"),
-                "{text}"
-            );
+            assert_eq!(shown(text).as_deref(), Some("2026-03-02T05:27:56.000Z"), "{text}");
         }
-        assert_eq!(
-            shown("2026-03-02-05-27-56-7").as_deref(),
-            Some("2026-03-02T05:27:56.007Z")
-        );
-        assert_eq!(
-            shown("2026-03-02T05:27:56.5").as_deref(),
-            Some("2026-03-02T05:27:56.500Z")
-        );
-        assert_eq!(
-            shown("2026-03-02 05:27").as_deref(),
-            Some("2026-03-02T05:27:00.000Z")
-        );
-        assert_eq!(
-            shown("2026-03-02").as_deref(),
-            Some("2026-03-02T00:00:00.000Z")
-        );
-        assert_eq!(
-            shown("2016-12-31T23:59:60").as_deref(),
-            Some("2016-12-31T23:59:59.000Z")
-        );
+        assert_eq!(shown("2026-03-02-05-27-56-7").as_deref(), Some("2026-03-02T05:27:56.007Z"));
+        assert_eq!(shown("2026-03-02T05:27:56.5").as_deref(), Some("2026-03-02T05:27:56.500Z"));
+        assert_eq!(shown("2026-03-02 05:27").as_deref(), Some("2026-03-02T05:27:00.000Z"));
+        assert_eq!(shown("2026-03-02").as_deref(), Some("2026-03-02T00:00:00.000Z"));
+        assert_eq!(shown("2016-12-31T23:59:60").as_deref(), Some("2016-12-31T23:59:59.000Z"));
     }
 
     #[test]

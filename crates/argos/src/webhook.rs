@@ -63,43 +63,28 @@ pub struct Described {
 pub fn decode(bytes: &[u8]) -> Result<Webhook, WebhookError> {
     let text = text_of(bytes);
     let body = Raw::parse(&text).ok_or(WebhookError::NotAnObject)?;
-    let [trigger, data] = body
-        .members(["webhook_trigger", "data"])
-        .ok_or(WebhookError::NotAnObject)?;
+    let [trigger, data] = body.members(["webhook_trigger", "data"]).ok_or(WebhookError::NotAnObject)?;
     let data_kind = data.and_then(Raw::kind);
     if trigger.is_none() && data_kind == Some(Kind::String) {
         return Err(WebhookError::Encrypted);
     }
-    let trigger = trigger
-        .and_then(Raw::text)
-        .map(|word| cleaned(&word, MAX_TRIGGER))
-        .unwrap_or_default();
+    let trigger = trigger.and_then(Raw::text).map(|word| cleaned(&word, MAX_TRIGGER)).unwrap_or_default();
     // faceAuth names the submission in `data` only (section 2.11).
-    let id = body
-        .first_of(ID_NAMES)
-        .or_else(|| data.and_then(|data| data.first_of(ID_NAMES)));
+    let id = body.first_of(ID_NAMES).or_else(|| data.and_then(|data| data.first_of(ID_NAMES)));
     let Some(submission) = id.map(submission_id).transpose()?.flatten() else {
         return Ok(Webhook::Ignored { trigger });
     };
-    Ok(Webhook::Submission(describe(
-        body, data, submission, trigger,
-    )))
+    Ok(Webhook::Submission(describe(body, data, submission, trigger)))
 }
 
 /// `None` if the field is there but blank.
 fn submission_id(field: Raw<'_>) -> Result<Option<SubmissionId>, WebhookError> {
     match field.kind() {
-        Some(Kind::String) if field.string().is_none() => {
-            Err(WebhookError::BadId(InvalidId::Character))
+        Some(Kind::String) if field.string().is_none() => Err(WebhookError::BadId(InvalidId::Character)),
+        Some(Kind::String | Kind::Number) => {
+            field.text().map(|text| SubmissionId::new(&text)).transpose().map_err(WebhookError::BadId)
         }
-        Some(Kind::String | Kind::Number) => field
-            .text()
-            .map(|text| SubmissionId::new(&text))
-            .transpose()
-            .map_err(WebhookError::BadId),
-        Some(Kind::Object | Kind::Array | Kind::Bool) => {
-            Err(WebhookError::BadId(InvalidId::Character))
-        }
+        Some(Kind::Object | Kind::Array | Kind::Bool) => Err(WebhookError::BadId(InvalidId::Character)),
         None => Ok(None),
     }
 }
@@ -135,23 +120,11 @@ impl Trigger {
     }
 }
 
-fn describe(
-    body: Raw<'_>,
-    data: Option<Raw<'_>>,
-    submission: SubmissionId,
-    word: String,
-) -> Described {
+fn describe(body: Raw<'_>, data: Option<Raw<'_>>, submission: SubmissionId, word: String) -> Described {
     let trigger = Trigger::of(&word);
     // For hints without a trigger, the source's word.
-    let word = if word.is_empty() {
-        "webhook".to_owned()
-    } else {
-        word
-    };
-    let mut claim = Claim {
-        trigger: word,
-        ..Claim::default()
-    };
+    let word = if word.is_empty() { "webhook".to_owned() } else { word };
+    let mut claim = Claim { trigger: word, ..Claim::default() };
     match trigger {
         Trigger::Status(implied) => {
             let result = KycResult::of(body);
@@ -198,15 +171,8 @@ impl KycResult {
             return KycResult::default();
         };
         // A string where an object is usual, as in `updated`.
-        let word = if result.kind() == Some(Kind::String) {
-            Some(result)
-        } else {
-            result.first_of(["status"])
-        };
-        KycResult {
-            status: word.and_then(status),
-            changed_at: time(result, ["updated_at", "update_at"]),
-        }
+        let word = if result.kind() == Some(Kind::String) { Some(result) } else { result.first_of(["status"]) };
+        KycResult { status: word.and_then(status), changed_at: time(result, ["updated_at", "update_at"]) }
     }
 }
 
@@ -218,9 +184,7 @@ fn updated_status(data: Raw<'_>) -> Option<KycStatus> {
         Some(Kind::Object) => result.first_of(["status", "kycStatus"]),
         _ => Some(result),
     });
-    result
-        .and_then(status)
-        .or_else(|| update?.first_of(["kycStatus"]).and_then(status))
+    result.and_then(status).or_else(|| update?.first_of(["kycStatus"]).and_then(status))
 }
 
 /// A status of ours; a word without one claims nothing that a look could confirm.
@@ -237,11 +201,7 @@ fn red_flag(result: Raw<'_>) -> Option<bool> {
 }
 
 fn time<const N: usize>(object: Raw<'_>, names: [&str; N]) -> Option<Time> {
-    object
-        .members(names)?
-        .into_iter()
-        .flatten()
-        .find_map(|field| timestamp::parse(&field.text()?))
+    object.members(names)?.into_iter().flatten().find_map(|field| timestamp::parse(&field.text()?))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 use super::*;
 use crate::fixtures::{
-    AML, AML_CLEAN, AML_MONITOR, APPROVED_NEW, APPROVED_OLD, CREATED, CREATED_PLAIN, DELETE,
-    FACE_MIDDLE, FACE_NEWEST, FACE_OLDEST, INJECTION, INJECTION_FAIL, OTHER_AML, OTHER_PRODUCT,
-    PERSONAL, REJECTED, REJECTED_LISTS, RETRY, SUBMIT, UPDATED,
+    AML, AML_CLEAN, AML_MONITOR, APPROVED_NEW, APPROVED_OLD, CREATED, CREATED_PLAIN, DELETE, FACE_MIDDLE, FACE_NEWEST,
+    FACE_OLDEST, INJECTION, INJECTION_FAIL, OTHER_AML, OTHER_PRODUCT, PERSONAL, REJECTED, REJECTED_LISTS, RETRY,
+    SUBMIT, UPDATED,
 };
 use proptest::prelude::*;
 
@@ -42,10 +42,7 @@ fn at(text: &str) -> Time {
 
 /// A claim of nothing.
 fn nothing(trigger: &str) -> Claim {
-    Claim {
-        trigger: trigger.to_owned(),
-        ..Claim::default()
-    }
+    Claim { trigger: trigger.to_owned(), ..Claim::default() }
 }
 
 #[test]
@@ -57,50 +54,18 @@ fn statuses_are_claimed_by_the_triggers_that_carry_one() {
         (CREATED_PLAIN, "created", KycStatus::Incomplete, None, None),
         (RETRY, "retry", KycStatus::Incomplete, None, Some(2)),
         (SUBMIT, "submit", KycStatus::Pending, None, None),
-        (
-            APPROVED_NEW,
-            "approved",
-            KycStatus::Approved,
-            approved_at,
-            None,
-        ),
-        (
-            APPROVED_OLD,
-            "approved",
-            KycStatus::Approved,
-            Some(at("2024-06-02T05:31:10.511Z")),
-            None,
-        ),
+        (APPROVED_NEW, "approved", KycStatus::Approved, approved_at, None),
+        (APPROVED_OLD, "approved", KycStatus::Approved, Some(at("2024-06-02T05:31:10.511Z")), None),
         (REJECTED, "rejected", KycStatus::Rejected, rejected_at, None),
-        (
-            REJECTED_LISTS,
-            "rejected",
-            KycStatus::Rejected,
-            rejected_at,
-            None,
-        ),
-        (
-            UPDATED,
-            "updated",
-            KycStatus::Rejected,
-            Some(at("2026-03-05T01:02:03.004Z")),
-            None,
-        ),
+        (REJECTED_LISTS, "rejected", KycStatus::Rejected, rejected_at, None),
+        (UPDATED, "updated", KycStatus::Rejected, Some(at("2026-03-05T01:02:03.004Z")), None),
     ] {
         let found = described(body);
-        let expected = Claim {
-            status: Some(status),
-            changed_at,
-            attempts,
-            ..nothing(trigger)
-        };
+        let expected = Claim { status: Some(status), changed_at, attempts, ..nothing(trigger) };
         assert_eq!(found.claim, expected, "{body}");
         assert!(!found.aml_notice && !found.monitoring_notice, "{body}");
     }
-    assert_eq!(
-        described(APPROVED_OLD).submission.as_str(),
-        "k3f9x1lwwzz0ab"
-    );
+    assert_eq!(described(APPROVED_OLD).submission.as_str(), "k3f9x1lwwzz0ab");
 }
 
 #[test]
@@ -111,21 +76,14 @@ fn a_trigger_implies_its_status_where_the_body_names_none() {
         r#"{"webhook_trigger":"approved","submission_id":"x","kyc_result":{"status":"on hold"}}"#,
         r#"{"webhook_trigger":"approved","submission_id":"x","kyc_result":"approved"}"#,
     ] {
-        assert_eq!(
-            described(body).claim.status,
-            Some(KycStatus::Approved),
-            "{body}"
-        );
+        assert_eq!(described(body).claim.status, Some(KycStatus::Approved), "{body}");
     }
 }
 
 #[test]
 fn updated_without_a_status_claims_only_its_time() {
     let body = r#"{"webhook_trigger":"updated","submission_id":"x","data":{"update":["fullName"]},"update_time":"2026-03-05 01:02:03"}"#;
-    let expected = Claim {
-        changed_at: Some(at("2026-03-05T01:02:03Z")),
-        ..nothing("updated")
-    };
+    let expected = Claim { changed_at: Some(at("2026-03-05T01:02:03Z")), ..nothing("updated") };
     assert_eq!(described(body).claim, expected);
     let values = r#"{"webhook_trigger":"updated","submission_id":"x","data":{"update":{"kycStatus":"approved"}}}"#;
     assert_eq!(described(values).claim.status, Some(KycStatus::Approved));
@@ -133,33 +91,17 @@ fn updated_without_a_status_claims_only_its_time() {
 
 #[test]
 fn a_deletion_is_claimed_with_its_time() {
-    let expected = Claim {
-        deleted: true,
-        changed_at: Some(at("2026-04-01T00:00:05Z")),
-        ..nothing("delete")
-    };
+    let expected = Claim { deleted: true, changed_at: Some(at("2026-04-01T00:00:05Z")), ..nothing("delete") };
     assert_eq!(described(DELETE).claim, expected);
 }
 
 #[test]
 fn screening_and_monitoring_are_notices() {
     let found = described(AML);
-    assert_eq!(
-        found.claim,
-        Claim {
-            red_flag: Some(true),
-            ..nothing("aml")
-        }
-    );
+    assert_eq!(found.claim, Claim { red_flag: Some(true), ..nothing("aml") });
     assert!(found.aml_notice && !found.monitoring_notice);
     let clean = described(AML_CLEAN);
-    assert_eq!(
-        clean.claim,
-        Claim {
-            red_flag: Some(false),
-            ..nothing("aml")
-        }
-    );
+    assert_eq!(clean.claim, Claim { red_flag: Some(false), ..nothing("aml") });
     assert!(clean.aml_notice);
     let monitor = described(AML_MONITOR);
     assert_eq!(monitor.claim, nothing("aml_monitor"));
@@ -183,11 +125,7 @@ fn an_approval_that_is_no_kyc_decision_claims_nothing() {
 
 #[test]
 fn other_products_are_ignored() {
-    let ignored = |trigger: &str| {
-        Ok(Webhook::Ignored {
-            trigger: trigger.to_owned(),
-        })
-    };
+    let ignored = |trigger: &str| Ok(Webhook::Ignored { trigger: trigger.to_owned() });
     assert_eq!(decode(OTHER_PRODUCT.as_bytes()), ignored("argos_id_auth"));
     assert_eq!(decode(OTHER_AML.as_bytes()), ignored("aml"));
     assert_eq!(decode(b"{}"), ignored(""));
@@ -203,38 +141,20 @@ fn unknown_triggers_are_hints_like_any_other() {
             format!(r#"{{"webhook_trigger":"brand_new","data":{{"{name}":"x"}}}}"#),
         ] {
             let found = described(&body);
-            assert_eq!(
-                (found.submission.as_str(), &found.claim),
-                ("x", &nothing("brand_new"))
-            );
+            assert_eq!((found.submission.as_str(), &found.claim), ("x", &nothing("brand_new")));
         }
     }
-    let long = format!(
-        r#"{{"webhook_trigger":"a\u0007b\n{}","submission_id":"x"}}"#,
-        "é".repeat(100)
-    );
+    let long = format!(r#"{{"webhook_trigger":"a\u0007b\n{}","submission_id":"x"}}"#, "é".repeat(100));
     let trigger = described(&long).claim.trigger;
     assert!(trigger.starts_with("abé") && trigger.chars().count() == MAX_TRIGGER);
-    assert_eq!(
-        described(r#"{"submission_id":"x"}"#).claim,
-        nothing("webhook")
-    );
-    assert_eq!(
-        described(r#"{"submission_id":12345}"#).submission.as_str(),
-        "12345"
-    );
+    assert_eq!(described(r#"{"submission_id":"x"}"#).claim, nothing("webhook"));
+    assert_eq!(described(r#"{"submission_id":12345}"#).submission.as_str(), "12345");
 }
 
 #[test]
 fn sealed_bodies_are_told_by_their_data() {
-    assert_eq!(
-        decode(br#"{"data":"bm90IHJlYWwgY2lwaGVydGV4dA=="}"#),
-        Err(WebhookError::Encrypted)
-    );
-    assert_eq!(
-        decode(br#"{"data":"x","isEncrypted":true,"submission_id":"y"}"#),
-        Err(WebhookError::Encrypted)
-    );
+    assert_eq!(decode(br#"{"data":"bm90IHJlYWwgY2lwaGVydGV4dA=="}"#), Err(WebhookError::Encrypted));
+    assert_eq!(decode(br#"{"data":"x","isEncrypted":true,"submission_id":"y"}"#), Err(WebhookError::Encrypted));
     // With a trigger, or with an object, it is plain.
     assert!(decode(br#"{"data":"x","webhook_trigger":"approved","submission_id":"y"}"#).is_ok());
     assert!(decode(br#"{"data":{"submission_id":"y"}}"#).is_ok());
@@ -242,19 +162,9 @@ fn sealed_bodies_are_told_by_their_data() {
 
 #[test]
 fn what_is_no_object_is_refused() {
-    for body in [
-        &b""[..],
-        b" ",
-        b"null",
-        b"[]",
-        b"\"x\"",
-        b"7",
-        b"{",
-        b"{}x",
-        b"{\"a\":}",
-        b"\xff\xfe{\0}\0",
-        b"{'a':1}",
-    ] {
+    for body in
+        [&b""[..], b" ", b"null", b"[]", b"\"x\"", b"7", b"{", b"{}x", b"{\"a\":}", b"\xff\xfe{\0}\0", b"{'a':1}"]
+    {
         assert_eq!(decode(body), Err(WebhookError::NotAnObject), "{body:?}");
     }
 }
@@ -269,11 +179,7 @@ fn ids_that_cannot_be_are_refused() {
         ("true".to_owned(), InvalidId::Character),
     ] {
         let body = format!(r#"{{"webhook_trigger":"approved","submission_id":{id}}}"#);
-        assert_eq!(
-            decode(body.as_bytes()),
-            Err(WebhookError::BadId(reason)),
-            "{id}"
-        );
+        assert_eq!(decode(body.as_bytes()), Err(WebhookError::BadId(reason)), "{id}");
     }
 }
 
@@ -283,32 +189,12 @@ fn odd_but_readable_bodies_are_read() {
     assert!(matches!(decode(&marked), Ok(Webhook::Submission(_))));
     let broken = b"{\"submission_id\":\"x\",\"full_name\":\"\xb1\xe8\"}";
     assert!(matches!(decode(broken), Ok(Webhook::Submission(_))));
-    assert_eq!(
-        described(r#"{"submission_id":"x","submission_id":"y"}"#)
-            .submission
-            .as_str(),
-        "y"
-    );
-    assert_eq!(
-        described(r#"{"submission_id":"x","big":1e99999,"n":99999999999999999999}"#)
-            .submission
-            .as_str(),
-        "x"
-    );
-    let deep = format!(
-        r#"{{"submission_id":"x","deep":{}{}}}"#,
-        "[".repeat(100_000),
-        "]".repeat(100_000)
-    );
+    assert_eq!(described(r#"{"submission_id":"x","submission_id":"y"}"#).submission.as_str(), "y");
+    assert_eq!(described(r#"{"submission_id":"x","big":1e99999,"n":99999999999999999999}"#).submission.as_str(), "x");
+    let deep = format!(r#"{{"submission_id":"x","deep":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(described(&deep).submission.as_str(), "x");
     let wild = r#"{"webhook_trigger":"created","submission_id":"x","attempts":1e999,"kyc_result":{"status":[],"updated_at":{}}}"#;
-    assert_eq!(
-        described(wild).claim,
-        Claim {
-            status: Some(KycStatus::Incomplete),
-            ..nothing("created")
-        }
-    );
+    assert_eq!(described(wild).claim, Claim { status: Some(KycStatus::Incomplete), ..nothing("created") });
 }
 
 #[test]

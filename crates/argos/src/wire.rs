@@ -20,18 +20,12 @@ pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
 
 /// A vendor's word as we pass it on: no control characters, at most `max` characters.
 pub(crate) fn cleaned(text: &str, max: usize) -> String {
-    text.chars()
-        .filter(|letter| !letter.is_control())
-        .take(max)
-        .collect()
+    text.chars().filter(|letter| !letter.is_control()).take(max).collect()
 }
 
 /// A word without case, spaces and punctuation, so that spellings compare.
 pub(crate) fn folded(text: &str) -> String {
-    text.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|letter| letter.to_ascii_lowercase())
-        .collect()
+    text.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
 /// What kind of value it is; for error texts.
@@ -64,9 +58,7 @@ pub(crate) struct Raw<'a>(&'a str);
 impl<'a> Raw<'a> {
     /// The whole text as one value; `None` if it is not JSON, or has something behind it.
     pub(crate) fn parse(text: &'a str) -> Option<Raw<'a>> {
-        serde_json::from_str::<&RawValue>(text)
-            .ok()
-            .map(|raw| Raw(raw.get()))
+        serde_json::from_str::<&RawValue>(text).ok().map(|raw| Raw(raw.get()))
     }
 
     /// The JSON text itself.
@@ -137,9 +129,7 @@ impl<'a> Raw<'a> {
         if self.kind() != Some(Kind::String) {
             return None;
         }
-        serde_json::Deserializer::from_str(self.0)
-            .deserialize_str(Text)
-            .ok()
+        serde_json::Deserializer::from_str(self.0).deserialize_str(Text).ok()
     }
 
     /// A count, as number or as text; clamped to what fits, negative and broken ones are absent.
@@ -239,68 +229,40 @@ mod tests {
 
     #[test]
     fn the_last_of_a_repeated_name_counts_and_null_is_absent() {
-        let [a, b] = raw(r#"{"a":1,"x":[{}],"a":2,"b":3,"b":null}"#)
-            .members(["a", "b"])
-            .unwrap();
+        let [a, b] = raw(r#"{"a":1,"x":[{}],"a":2,"b":3,"b":null}"#).members(["a", "b"]).unwrap();
         assert_eq!(a.unwrap().count(), Some(2));
         assert!(b.is_none());
     }
 
     #[test]
     fn an_escaped_name_is_the_same_name() {
-        let [id] = raw(r#"{"submission\u005fid":"x"}"#)
-            .members(["submission_id"])
-            .unwrap();
+        let [id] = raw(r#"{"submission\u005fid":"x"}"#).members(["submission_id"]).unwrap();
         assert_eq!(id.unwrap().text().unwrap(), "x");
     }
 
     #[test]
     fn depth_and_magnitude_of_skipped_values_do_not_matter() {
-        let deep = format!(
-            "{{\"x\":{}{},\"y\":1e999999,\"a\":7}}",
-            "[".repeat(200_000),
-            "]".repeat(200_000)
-        );
+        let deep = format!("{{\"x\":{}{},\"y\":1e999999,\"a\":7}}", "[".repeat(200_000), "]".repeat(200_000));
         let [a] = raw(&deep).members(["a"]).unwrap();
         assert_eq!(a.unwrap().count(), Some(7));
     }
 
     #[test]
     fn counts_and_flags_come_as_numbers_and_words() {
-        let table = [
-            ("3", Some(3)),
-            ("\"3\"", Some(3)),
-            ("3.0", Some(3)),
-            ("-1", None),
-            ("\"x\"", None),
-        ];
+        let table = [("3", Some(3)), ("\"3\"", Some(3)), ("3.0", Some(3)), ("-1", None), ("\"x\"", None)];
         for (text, count) in table {
             assert_eq!(raw(text).count(), count, "{text}");
         }
         assert_eq!(raw("99999999999999").count(), Some(u32::MAX));
         assert_eq!(raw("1e999").count(), None);
-        for (text, flag) in [
-            ("true", Some(true)),
-            ("\"N\"", Some(false)),
-            ("0", Some(false)),
-            ("{}", None),
-        ] {
+        for (text, flag) in [("true", Some(true)), ("\"N\"", Some(false)), ("0", Some(false)), ("{}", None)] {
             assert_eq!(raw(text).flag(), flag, "{text}");
         }
     }
 
     #[test]
     fn blank_and_not_applicable_are_absent() {
-        for text in [
-            "\"\"",
-            "\"  \"",
-            "\"N/A\"",
-            "null",
-            "[]",
-            "{}",
-            "true",
-            "\"\\ud800\"",
-        ] {
+        for text in ["\"\"", "\"  \"", "\"N/A\"", "null", "[]", "{}", "true", "\"\\ud800\""] {
             assert!(raw(text).text().is_none(), "{text}");
         }
     }

@@ -76,12 +76,8 @@ mod tests {
         ] {
             assert_eq!(aml_status(word), status, "{word}");
         }
-        for (word, level) in [
-            ("HIGH", Risk::High),
-            ("Medium", Risk::Medium),
-            ("low", Risk::Low),
-            ("?", Risk::Unknown),
-        ] {
+        for (word, level) in [("HIGH", Risk::High), ("Medium", Risk::Medium), ("low", Risk::Low), ("?", Risk::Unknown)]
+        {
             assert_eq!(risk(word), level, "{word}");
         }
         assert_eq!(risk("Not Screened"), Risk::Unknown);

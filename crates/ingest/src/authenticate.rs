@@ -32,9 +32,7 @@ pub enum InvalidDoor {
     #[error("the list of path tokens is empty")]
     NoTokens,
     /// A token that is empty, or could not stand in a URL path as it is.
-    #[error(
-        "path token number {number} is empty or has a character other than A-Z a-z 0-9 - . _ ~"
-    )]
+    #[error("path token number {number} is empty or has a character other than A-Z a-z 0-9 - . _ ~")]
     BadToken {
         /// Which of the list, counted from 1.
         number: usize,
@@ -66,12 +64,7 @@ impl PathTokens {
     fn admit(&self, presented: &str) -> bool {
         let presented = digest(presented);
         let tokens = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        tokens
-            .iter()
-            .fold(Choice::from(0), |found, token| {
-                found | token.ct_eq(&presented)
-            })
-            .into()
+        tokens.iter().fold(Choice::from(0), |found, token| found | token.ct_eq(&presented)).into()
     }
 }
 
@@ -85,8 +78,7 @@ fn digests(tokens: &[SecretString]) -> Result<Vec<[u8; 32]>, InvalidDoor> {
     if tokens.is_empty() {
         return Err(InvalidDoor::NoTokens);
     }
-    let unreserved =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     tokens
         .iter()
         .enumerate()
@@ -150,15 +142,8 @@ pub struct ProjectDoor {
 impl ProjectDoor {
     /// Builds a door, unless it would stand open or shut by mistake.
     pub fn new(id: ProjectId, methods: Methods) -> Result<ProjectDoor, InvalidDoor> {
-        let Methods {
-            source_ip,
-            path_tokens,
-            unauthenticated,
-        } = methods;
-        match (
-            source_ip.is_some() || path_tokens.is_some(),
-            unauthenticated,
-        ) {
+        let Methods { source_ip, path_tokens, unauthenticated } = methods;
+        match (source_ip.is_some() || path_tokens.is_some(), unauthenticated) {
             (false, false) => return Err(InvalidDoor::NoMethod),
             (true, true) => return Err(InvalidDoor::Contradictory),
             _ => {}
@@ -167,11 +152,7 @@ impl ProjectDoor {
             return Err(InvalidDoor::NoNetworks);
         }
         let source_ip = source_ip.map(|networks| networks.into_iter().map(canonical).collect());
-        Ok(ProjectDoor {
-            id,
-            source_ip,
-            path_tokens,
-        })
+        Ok(ProjectDoor { id, source_ip, path_tokens })
     }
 
     /// Whose door.

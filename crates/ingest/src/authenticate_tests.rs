@@ -12,9 +12,7 @@ fn secrets(tokens: &[&str]) -> Vec<SecretString> {
 }
 
 fn networks(list: &[&str]) -> Vec<IpNet> {
-    list.iter()
-        .map(|network| network.parse().unwrap())
-        .collect()
+    list.iter().map(|network| network.parse().unwrap()).collect()
 }
 
 fn door(source_ip: Option<&[&str]>, tokens: Option<&[&str]>) -> ProjectDoor {
@@ -27,35 +25,16 @@ fn door(source_ip: Option<&[&str]>, tokens: Option<&[&str]>) -> ProjectDoor {
 }
 
 fn caller<'a>(token: Option<&'a str>, address: Option<&str>) -> Caller<'a> {
-    Caller {
-        token,
-        address: address.map(|address| address.parse().unwrap()),
-    }
+    Caller { token, address: address.map(|address| address.parse().unwrap()) }
 }
 
 #[test]
 fn a_door_without_a_lock_must_be_said_aloud() {
     let new = |methods| ProjectDoor::new(project(), methods).err();
     assert_eq!(new(Methods::default()), Some(InvalidDoor::NoMethod));
-    assert_eq!(
-        new(Methods {
-            unauthenticated: true,
-            ..Methods::default()
-        }),
-        None
-    );
-    assert_eq!(
-        new(Methods {
-            source_ip: Some(vec![]),
-            ..Methods::default()
-        }),
-        Some(InvalidDoor::NoNetworks)
-    );
-    let both = Methods {
-        source_ip: Some(networks(&["192.0.2.0/24"])),
-        unauthenticated: true,
-        path_tokens: None,
-    };
+    assert_eq!(new(Methods { unauthenticated: true, ..Methods::default() }), None);
+    assert_eq!(new(Methods { source_ip: Some(vec![]), ..Methods::default() }), Some(InvalidDoor::NoNetworks));
+    let both = Methods { source_ip: Some(networks(&["192.0.2.0/24"])), unauthenticated: true, path_tokens: None };
     assert_eq!(new(both), Some(InvalidDoor::Contradictory));
 }
 
@@ -63,16 +42,9 @@ fn a_door_without_a_lock_must_be_said_aloud() {
 fn tokens_that_could_never_match_or_always_match_are_refused() {
     let new = |tokens: &[&str]| PathTokens::new(&secrets(tokens)).err();
     assert_eq!(new(&[]), Some(InvalidDoor::NoTokens));
-    assert_eq!(
-        new(&["good", ""]),
-        Some(InvalidDoor::BadToken { number: 2 })
-    );
+    assert_eq!(new(&["good", ""]), Some(InvalidDoor::BadToken { number: 2 }));
     for bad in ["a/b", "a b", "a%41", "é", "a\n"] {
-        assert_eq!(
-            new(&[bad]),
-            Some(InvalidDoor::BadToken { number: 1 }),
-            "{bad:?}"
-        );
+        assert_eq!(new(&[bad]), Some(InvalidDoor::BadToken { number: 1 }), "{bad:?}");
     }
     assert_eq!(new(&["Az09-._~"]), None);
 }
@@ -80,10 +52,7 @@ fn tokens_that_could_never_match_or_always_match_are_refused() {
 #[test]
 fn tokens_are_replaced_at_once_and_a_bad_list_leaves_the_old_ones() {
     let tokens = PathTokens::new(&secrets(&["old"])).unwrap();
-    let methods = Methods {
-        path_tokens: Some(tokens.clone()),
-        ..Methods::default()
-    };
+    let methods = Methods { path_tokens: Some(tokens.clone()), ..Methods::default() };
     let door = ProjectDoor::new(project(), methods).unwrap();
     let opens = |token| door.authenticate(caller(Some(token), None)).is_ok();
 
@@ -99,14 +68,8 @@ fn tokens_are_replaced_at_once_and_a_bad_list_leaves_the_old_ones() {
 fn an_open_door_has_no_secret_path() {
     let door = door(None, None);
     assert!(door.is_unauthenticated());
-    assert_eq!(
-        door.authenticate(caller(None, None)),
-        Ok(Authentication::NONE)
-    );
-    assert_eq!(
-        door.authenticate(caller(Some("x"), None)),
-        Err(Refused::WrongPath)
-    );
+    assert_eq!(door.authenticate(caller(None, None)), Ok(Authentication::NONE));
+    assert_eq!(door.authenticate(caller(Some("x"), None)), Err(Refused::WrongPath));
 }
 
 #[test]
@@ -143,10 +106,7 @@ fn every_method_must_pass_and_the_first_that_fails_is_told() {
 #[test]
 fn no_debug_output_shows_a_token() {
     let shown = format!("{:?}", door(None, Some(&["hush-hush"])));
-    assert!(
-        shown.contains("redacted") && !shown.contains("hush"),
-        "{shown}"
-    );
+    assert!(shown.contains("redacted") && !shown.contains("hush"), "{shown}");
 }
 
 proptest! {

@@ -30,12 +30,8 @@ impl TrustedProxies {
         if !contains(&self.0, peer) {
             return Some(peer);
         }
-        let listed = headers
-            .contains_key(X_FORWARDED_FOR)
-            .then(|| self.walk(peer, forwarded_for(headers)));
-        let described = headers
-            .contains_key(FORWARDED)
-            .then(|| self.walk(peer, forwarded(headers)));
+        let listed = headers.contains_key(X_FORWARDED_FOR).then(|| self.walk(peer, forwarded_for(headers)));
+        let described = headers.contains_key(FORWARDED).then(|| self.walk(peer, forwarded(headers)));
         match (listed, described) {
             (Some(one), Some(other)) => one.filter(|_| one == other),
             (Some(only), None) | (None, Some(only)) => only,
@@ -44,11 +40,7 @@ impl TrustedProxies {
     }
 
     /// Goes through the hops from the right. An unreadable one ends the walk without an answer.
-    fn walk(
-        &self,
-        peer: IpAddr,
-        hops_from_the_right: impl Iterator<Item = Option<IpAddr>>,
-    ) -> Option<IpAddr> {
+    fn walk(&self, peer: IpAddr, hops_from_the_right: impl Iterator<Item = Option<IpAddr>>) -> Option<IpAddr> {
         let mut last = peer;
         for hop in hops_from_the_right {
             last = hop?.to_canonical();
@@ -71,19 +63,14 @@ fn forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
 }
 
 fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
-    lines_from_the_right(headers, FORWARDED).flat_map(|line| {
-        match line.and_then(|line| split(line, ',')) {
-            Some(elements) => elements.into_iter().rev().map(forwarded_element).collect(),
-            None => vec![None],
-        }
+    lines_from_the_right(headers, FORWARDED).flat_map(|line| match line.and_then(|line| split(line, ',')) {
+        Some(elements) => elements.into_iter().rev().map(forwarded_element).collect(),
+        None => vec![None],
     })
 }
 
 /// A header may come as several lines, which read as one list.
-fn lines_from_the_right<'a>(
-    headers: &'a HeaderMap,
-    name: &str,
-) -> impl Iterator<Item = Option<&'a str>> {
+fn lines_from_the_right<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = Option<&'a str>> {
     let lines: Vec<&HeaderValue> = headers.get_all(name).iter().collect();
     lines.into_iter().rev().map(|line| line.to_str().ok())
 }
@@ -130,10 +117,7 @@ fn address(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(address);
     }
-    if let Some(inner) = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
+    if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
     }
     text.parse::<SocketAddr>().ok().map(|socket| socket.ip())

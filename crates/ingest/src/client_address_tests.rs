@@ -32,11 +32,7 @@ fn told(lines: &[(&str, &str)]) -> Option<String> {
 
 #[test]
 fn the_headers_of_a_stranger_are_ignored() {
-    for lines in [
-        &[][..],
-        &[(XFF, "203.0.113.10")],
-        &[(FWD, "for=203.0.113.10")],
-    ] {
+    for lines in [&[][..], &[(XFF, "203.0.113.10")], &[(FWD, "for=203.0.113.10")]] {
         for peer in ["198.51.100.1", "::ffff:198.51.100.1"] {
             let found = proxies().client(ip(peer), &headers(lines));
             assert_eq!(found, Some(ip("198.51.100.1")), "{peer} {lines:?}");
@@ -50,11 +46,7 @@ fn the_right_most_untrusted_hop_counts() {
         &[(XFF, "203.0.113.10")],
         &[(XFF, "203.0.113.10:4711")],
         &[(XFF, "1.1.1.1, 203.0.113.10 , 10.2.3.4")],
-        &[
-            (XFF, "1.1.1.1"),
-            (XFF, "203.0.113.10"),
-            (XFF, "10.9.9.9, 10.8.8.8"),
-        ],
+        &[(XFF, "1.1.1.1"), (XFF, "203.0.113.10"), (XFF, "10.9.9.9, 10.8.8.8")],
         &[(XFF, "::ffff:203.0.113.10")],
         &[(FWD, "for=203.0.113.10;proto=https;by=10.0.0.1")],
         &[(FWD, "For=\"203.0.113.10:4711\"; host=\"a,b;c\"")],
@@ -77,10 +69,7 @@ fn the_right_most_untrusted_hop_counts() {
 
 #[test]
 fn where_only_proxies_are_told_of_the_outermost_counts() {
-    assert_eq!(
-        told(&[(XFF, "10.3.3.3, 10.2.2.2")]).as_deref(),
-        Some("10.3.3.3")
-    );
+    assert_eq!(told(&[(XFF, "10.3.3.3, 10.2.2.2")]).as_deref(), Some("10.3.3.3"));
     assert_eq!(told(&[]).as_deref(), Some(PROXY));
 }
 
@@ -107,28 +96,20 @@ fn what_cannot_be_read_makes_the_address_unknown() {
 
 #[test]
 fn without_trusted_proxies_the_peer_is_the_client() {
-    let lines = headers(&[
-        ("x-forwarded-for", "203.0.113.10"),
-        ("forwarded", "for=203.0.113.10"),
-    ]);
-    assert_eq!(
-        TrustedProxies::default().client(ip(PROXY), &lines),
-        Some(ip(PROXY))
-    );
+    let lines = headers(&[("x-forwarded-for", "203.0.113.10"), ("forwarded", "for=203.0.113.10")]);
+    assert_eq!(TrustedProxies::default().client(ip(PROXY), &lines), Some(ip(PROXY)));
 }
 
 /// Any address that is not one of our proxies'.
 fn stranger() -> impl Strategy<Value = IpAddr> {
     prop_oneof![
-        any::<[u8; 4]>()
-            .prop_filter("not a proxy", |bytes| bytes[0] != 10)
-            .prop_map(IpAddr::from),
-        any::<[u8; 16]>()
-            .prop_map(|bytes| IpAddr::from(bytes).to_canonical())
-            .prop_filter("not a proxy", |address| match address {
+        any::<[u8; 4]>().prop_filter("not a proxy", |bytes| bytes[0] != 10).prop_map(IpAddr::from),
+        any::<[u8; 16]>().prop_map(|bytes| IpAddr::from(bytes).to_canonical()).prop_filter("not a proxy", |address| {
+            match address {
                 IpAddr::V4(v4) => v4.octets()[0] != 10,
                 IpAddr::V6(v6) => v6.octets()[0] != 0xfd,
-            }),
+            }
+        }),
     ]
 }
 

@@ -22,9 +22,7 @@ pub const IGNORED: &str = "ignored";
 pub const ABANDONED: &str = "abandoned";
 
 /// From half a millisecond (a broker next door) to the longest that a caller waits.
-const ACK_BUCKETS: [f64; 13] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-];
+const ACK_BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
 /// The door's metrics; clones share them.
 #[derive(Clone, Debug)]
@@ -38,10 +36,7 @@ impl Metrics {
     /// Makes them known to a registry. Fails if their names are taken there.
     pub fn register(registry: &Registry) -> prometheus::Result<Metrics> {
         let webhooks = IntCounterVec::new(
-            Opts::new(
-                "argos_relay_webhooks_total",
-                "Webhook requests by project and outcome.",
-            ),
+            Opts::new("argos_relay_webhooks_total", "Webhook requests by project and outcome."),
             &["project", "outcome"],
         )?;
         let ack_seconds = Histogram::with_opts(
@@ -61,33 +56,21 @@ impl Metrics {
         registry.register(Box::new(webhooks.clone()))?;
         registry.register(Box::new(ack_seconds.clone()))?;
         registry.register(Box::new(unauthenticated.clone()))?;
-        Ok(Metrics {
-            webhooks,
-            ack_seconds,
-            unauthenticated,
-        })
+        Ok(Metrics { webhooks, ack_seconds, unauthenticated })
     }
 
     /// Makes a project's series exist from the start, so that the first refusal shows as an increase.
     pub(crate) fn declare(&self, project: &str, unauthenticated: bool) {
         let rejections = Rejection::ALL.iter().map(|rejection| rejection.outcome());
         for outcome in rejections.chain([ACCEPTED, IGNORED, ABANDONED]) {
-            self.webhooks
-                .with_label_values(&[project, outcome])
-                .inc_by(0);
+            self.webhooks.with_label_values(&[project, outcome]).inc_by(0);
         }
-        self.unauthenticated
-            .with_label_values(&[project])
-            .set(i64::from(unauthenticated));
+        self.unauthenticated.with_label_values(&[project]).set(i64::from(unauthenticated));
     }
 
     /// Starts the count of one request.
     pub(crate) fn begin(&self) -> Visit<'_> {
-        Visit {
-            metrics: self,
-            project: UNKNOWN_PROJECT,
-            outcome: ABANDONED,
-        }
+        Visit { metrics: self, project: UNKNOWN_PROJECT, outcome: ABANDONED }
     }
 
     /// Notes how long an accepted webhook took.
@@ -117,9 +100,6 @@ impl<'a> Visit<'a> {
 
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
-        self.metrics
-            .webhooks
-            .with_label_values(&[self.project, self.outcome])
-            .inc();
+        self.metrics.webhooks.with_label_values(&[self.project, self.outcome]).inc();
     }
 }

@@ -85,25 +85,14 @@ impl<S: HintSink> Door<S> {
         limits: DoorLimits,
         metrics: Metrics,
     ) -> Door<S> {
-        let projects: HashMap<_, _> = projects
-            .into_iter()
-            .map(|door| (door.id().as_str().to_owned(), door))
-            .collect();
+        let projects: HashMap<_, _> = projects.into_iter().map(|door| (door.id().as_str().to_owned(), door)).collect();
         for (id, door) in &projects {
             metrics.declare(id, door.is_unauthenticated());
             if door.is_unauthenticated() {
                 tracing::warn!(project = %id, "webhooks of this project are taken from anyone");
             }
         }
-        Door {
-            projects,
-            proxies,
-            sink,
-            clock,
-            limits,
-            metrics,
-            draining: AtomicBool::new(false),
-        }
+        Door { projects, proxies, sink, clock, limits, metrics, draining: AtomicBool::new(false) }
     }
 
     /// From now on new requests are answered 503; those that were begun are finished.
@@ -121,12 +110,7 @@ impl<S: HintSink> Door<S> {
     }
 
     /// Answers one request to `/webhooks/{project}[/{token}]`.
-    pub(crate) async fn receive(
-        &self,
-        project: &str,
-        token: Option<&str>,
-        request: Request<Body>,
-    ) -> Response {
+    pub(crate) async fn receive(&self, project: &str, token: Option<&str>, request: Request<Body>) -> Response {
         let started = Instant::now();
         let mut visit = self.metrics.begin();
         let Some((id, door)) = self.projects.get_key_value(project) else {
@@ -186,22 +170,12 @@ impl<S: HintSink> Door<S> {
             Webhook::Ignored { .. } => return Ok(Answer::Ignored),
         };
         let key = Key::new(door.id(), &described.submission);
-        let hint = hint(
-            door,
-            described,
-            &bytes,
-            received_at,
-            authentication,
-            traceparent(&head.headers),
-        );
+        let hint = hint(door, described, &bytes, received_at, authentication, traceparent(&head.headers));
         drop(bytes);
         // What the sink still holds when time is up may yet arrive; a repeated hint is harmless.
-        timeout(
-            self.limits.ack_timeout,
-            self.sink.accept(&key, Lane::Live, &hint),
-        )
-        .await
-        .map_err(|_| Rejection::Unavailable)??;
+        timeout(self.limits.ack_timeout, self.sink.accept(&key, Lane::Live, &hint))
+            .await
+            .map_err(|_| Rejection::Unavailable)??;
         Ok(Answer::Accepted { hint_id: hint.id })
     }
 
@@ -210,9 +184,7 @@ impl<S: HintSink> Door<S> {
         if head.method != Method::POST {
             return Err(Rejection::Method);
         }
-        if announced_length(&head.headers)
-            .is_some_and(|length| length > self.limits.body_bytes as u64)
-        {
+        if announced_length(&head.headers).is_some_and(|length| length > self.limits.body_bytes as u64) {
             return Err(Rejection::TooLarge);
         }
         if is_encoded(&head.headers) {
@@ -236,29 +208,19 @@ impl<S: HintSink> Door<S> {
             }
             Ok(bytes.freeze())
         };
-        timeout(self.limits.body_timeout, all)
-            .await
-            .map_err(|_| Rejection::BodyTimeout)?
+        timeout(self.limits.body_timeout, all).await.map_err(|_| Rejection::BodyTimeout)?
     }
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .any(|value| {
-            let value = value.as_bytes().trim_ascii();
-            !value.is_empty() && !value.eq_ignore_ascii_case(b"identity")
-        })
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|value| {
+        let value = value.as_bytes().trim_ascii();
+        !value.is_empty() && !value.eq_ignore_ascii_case(b"identity")
+    })
 }
 
 fn hint(
@@ -269,22 +231,14 @@ fn hint(
     authentication: Authentication,
     traceparent: Option<String>,
 ) -> Hint {
-    let notice = |given: bool| {
-        given.then_some(Notice {
-            at: received_at,
-            authentication,
-        })
-    };
+    let notice = |given: bool| given.then_some(Notice { at: received_at, authentication });
     let body_digest = hex::encode(Sha256::digest(body));
     Hint {
         id: hint_id(door.id().as_str(), received_at, &body_digest),
         source: Source::Webhook,
         received_at,
         authentication,
-        notices: Notices {
-            aml: notice(described.aml_notice),
-            monitoring: notice(described.monitoring_notice),
-        },
+        notices: Notices { aml: notice(described.aml_notice), monitoring: notice(described.monitoring_notice) },
         claim: described.claim,
         body_digest,
         row: None,

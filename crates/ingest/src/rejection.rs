@@ -103,15 +103,9 @@ impl Rejection {
     const fn header(self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             // RFC 9110 asks for a challenge with every 401; there is no registered scheme for a secret path.
-            Rejection::WrongToken => Some((
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Path-Token"),
-            )),
+            Rejection::WrongToken => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Path-Token"))),
             Rejection::Method => Some((header::ALLOW, HeaderValue::from_static("POST"))),
-            Rejection::ContentEncoding => Some((
-                header::ACCEPT_ENCODING,
-                HeaderValue::from_static("identity"),
-            )),
+            Rejection::ContentEncoding => Some((header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
             // The connection is not fit for another request.
             Rejection::BodyTimeout | Rejection::BodyBroken | Rejection::Draining => {
                 Some((header::CONNECTION, HeaderValue::from_static("close")))
@@ -173,17 +167,11 @@ mod tests {
 
     #[test]
     fn every_refusal_has_a_word_of_its_own_and_a_status_that_is_no_success() {
-        let words: HashSet<_> = Rejection::ALL
-            .iter()
-            .map(|rejection| rejection.outcome())
-            .collect();
+        let words: HashSet<_> = Rejection::ALL.iter().map(|rejection| rejection.outcome()).collect();
         assert_eq!(words.len(), Rejection::ALL.len());
         for rejection in Rejection::ALL {
             let status = rejection.row().0;
-            assert!(
-                status.is_client_error() || status.is_server_error(),
-                "{rejection:?}"
-            );
+            assert!(status.is_client_error() || status.is_server_error(), "{rejection:?}");
         }
     }
 
@@ -192,15 +180,9 @@ mod tests {
         for &rejection in Rejection::ALL {
             let response = rejection.into_response();
             let waits = matches!(response.status().as_u16(), 429 | 503);
-            let seconds = response
-                .headers()
-                .get(header::RETRY_AFTER)
-                .map(|value| value.to_str().unwrap().to_owned());
+            let seconds = response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
             assert_eq!(seconds.is_some(), waits, "{rejection:?}");
-            assert!(
-                seconds.is_none_or(|seconds| seconds.parse::<u64>().unwrap() >= 1),
-                "{rejection:?}"
-            );
+            assert!(seconds.is_none_or(|seconds| seconds.parse::<u64>().unwrap() >= 1), "{rejection:?}");
         }
     }
 }

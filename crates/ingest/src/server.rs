@@ -52,11 +52,7 @@ pub struct ServerLimits {
 
 impl Default for ServerLimits {
     fn default() -> ServerLimits {
-        ServerLimits {
-            connections: 1024,
-            header_timeout: Duration::from_secs(10),
-            drain: Duration::from_secs(15),
-        }
+        ServerLimits { connections: 1024, header_timeout: Duration::from_secs(10), drain: Duration::from_secs(15) }
     }
 }
 
@@ -76,10 +72,7 @@ pub async fn serve<S: HintSink>(
 ) -> Drained {
     let places = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
-    let ends = Ends {
-        orderly: CancellationToken::new(),
-        at_once: CancellationToken::new(),
-    };
+    let ends = Ends { orderly: CancellationToken::new(), at_once: CancellationToken::new() };
     let app = router(Arc::clone(&door));
     let mut shutdown = pin!(shutdown);
 
@@ -89,11 +82,7 @@ pub async fn serve<S: HintSink>(
             () = &mut shutdown => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let connection = Connection {
-            app: app.clone(),
-            ends: ends.clone(),
-            header_timeout: limits.header_timeout,
-        };
+        let connection = Connection { app: app.clone(), ends: ends.clone(), header_timeout: limits.header_timeout };
         match accepted {
             Ok((place, stream, peer)) => {
                 connections.spawn(async move {
@@ -129,10 +118,7 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) -> std::io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(std::io::Error::other)?;
+    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((place, stream, peer))
 }

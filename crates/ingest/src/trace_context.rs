@@ -15,10 +15,7 @@ pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
 /// `00-<32 hex>-<16 hex>-<2 hex>`, lower case, neither id all zeros.
 fn is_well_formed(value: &str) -> bool {
     let is_hex = |text: &str, length: usize| {
-        text.len() == length
-            && text
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
     let is_id = |text: &str, length| is_hex(text, length) && text.bytes().any(|byte| byte != b'0');
     let parts: Vec<&str> = value.split('-').collect();
@@ -36,30 +33,12 @@ mod tests {
             (vec![good], Some(good)),
             (vec![], None),
             (vec![good, good], None),
-            (
-                vec!["01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
-                None,
-            ),
-            (
-                vec!["00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"],
-                None,
-            ),
-            (
-                vec!["00-00000000000000000000000000000000-00f067aa0ba902b7-01"],
-                None,
-            ),
-            (
-                vec!["00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01"],
-                None,
-            ),
-            (
-                vec!["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x"],
-                None,
-            ),
-            (
-                vec!["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"],
-                None,
-            ),
+            (vec!["01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"], None),
+            (vec!["00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"], None),
+            (vec!["00-00000000000000000000000000000000-00f067aa0ba902b7-01"], None),
+            (vec!["00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01"], None),
+            (vec!["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x"], None),
+            (vec!["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"], None),
             (vec![""], None),
         ];
         for (values, expected) in cases {

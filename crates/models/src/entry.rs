@@ -3,9 +3,7 @@
 //! Owns the ledger's record format. A reader that meets an unknown version must refuse ([`LedgerFormat`]), never
 //! guess. Kept compact: one entry a submission lives in memory.
 
-use crate::{
-    AmlStatus, Claim, KycStatus, Monitoring, Notices, PersonalDigest, Reading, Risk, Time,
-};
+use crate::{AmlStatus, Claim, KycStatus, Monitoring, Notices, PersonalDigest, Reading, Risk, Time};
 use serde::{Deserialize, Serialize};
 
 /// The published facts that `changed` can name, besides those that the entry holds in full.
@@ -203,8 +201,7 @@ impl Entry {
 
     /// Whether an operator had it erased.
     pub fn is_erased(&self) -> bool {
-        self.grave
-            .is_some_and(|grave| grave.reason == GraveReason::Erased)
+        self.grave.is_some_and(|grave| grave.reason == GraveReason::Erased)
     }
 
     /// The ledger's bytes: one version byte, then postcard.

@@ -140,12 +140,7 @@ pub struct Event {
 /// by a zero byte.
 pub fn event_id(key: &Key, sequence: u64, fingerprint: u128) -> String {
     let mut hash = Sha256::new();
-    for part in [
-        key.project(),
-        key.submission(),
-        &sequence.to_string(),
-        &format!("{fingerprint:032x}"),
-    ] {
+    for part in [key.project(), key.submission(), &sequence.to_string(), &format!("{fingerprint:032x}")] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
@@ -164,6 +159,6 @@ pub struct Snapshot {
     pub sequence: u64,
     /// When the GET that confirms this started.
     pub confirmed_at: Time,
-    /// The vendor's clock.
+    /// The vendor's clock at that GET. A later look that finds the same facts under a newer clock writes no snapshot.
     pub vendor_updated_at: Option<Time>,
 }

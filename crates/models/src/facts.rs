@@ -24,7 +24,7 @@ macro_rules! words {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str(self.as_str())
+                out.pad(self.as_str())
             }
         }
     };

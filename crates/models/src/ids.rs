@@ -40,11 +40,7 @@ impl ProjectId {
             return Err(InvalidId::TooLong);
         }
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        if plain(first)
-            && text
-                .bytes()
-                .all(|byte| plain(byte) || matches!(byte, b'.' | b'_' | b'-'))
-        {
+        if plain(first) && text.bytes().all(|byte| plain(byte) || matches!(byte, b'.' | b'_' | b'-')) {
             Ok(ProjectId(text.into()))
         } else {
             Err(InvalidId::Character)
@@ -116,9 +112,7 @@ impl Key {
 
     /// The submission's part.
     pub fn submission(&self) -> &str {
-        self.0
-            .split_once('/')
-            .map_or("", |(_, submission)| submission)
+        self.0.split_once('/').map_or("", |(_, submission)| submission)
     }
 }
 

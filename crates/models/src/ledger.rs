@@ -211,10 +211,7 @@ pub trait Ledger: Send + 'static {
 
     /// Makes a batch durable. The future does not borrow the ledger, so that events go on meanwhile; at most one is
     /// run at a time.
-    fn commit(
-        &self,
-        batch: Batch,
-    ) -> impl Future<Output = Result<(), CommitError>> + Send + 'static;
+    fn commit(&self, batch: Batch) -> impl Future<Output = Result<(), CommitError>> + Send + 'static;
 
     /// Leaves the group in order; `next` then ends.
     fn close(&self);

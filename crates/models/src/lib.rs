@@ -20,14 +20,11 @@ pub mod truth;
 
 pub use entry::{Check, CheckReason, Entry, Grave, GraveReason, Pending, Published};
 pub use event::{Agreement, Cause, Event, EventKind, Previous, Provenance, Snapshot};
-pub use facts::{
-    Aml, AmlStatus, Facts, Kyc, KycStatus, Monitoring, Origin, Reason, Risk, SubmissionFacts,
-};
+pub use facts::{Aml, AmlStatus, Facts, Kyc, KycStatus, Monitoring, Origin, Reason, Risk, SubmissionFacts};
 pub use hint::{Authentication, Claim, Hint, Notice, Notices, Row, Source};
 pub use ids::{InvalidId, Key, ProjectId, SubmissionId};
 pub use ledger::{
-    Batch, CommitError, DeadLetter, Lane, Ledger, LedgerEvent, Notification, Progress, StateChange,
-    Write,
+    Batch, CommitError, DeadLetter, Lane, Ledger, LedgerEvent, Notification, Progress, StateChange, Write,
 };
 pub use sink::{HintSink, SinkError};
 pub use time::Time;

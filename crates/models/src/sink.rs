@@ -19,12 +19,7 @@ pub enum SinkError {
 /// Where hints go.
 pub trait HintSink: Send + Sync + 'static {
     /// Returns `Ok` only once the hint is durable (acknowledged by all in-sync replicas).
-    fn accept(
-        &self,
-        key: &Key,
-        lane: Lane,
-        hint: &Hint,
-    ) -> impl Future<Output = Result<(), SinkError>> + Send;
+    fn accept(&self, key: &Key, lane: Lane, hint: &Hint) -> impl Future<Output = Result<(), SinkError>> + Send;
 
     /// Whether a hint could be made durable right now, as far as is known.
     fn is_available(&self) -> bool;

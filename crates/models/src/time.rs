@@ -94,11 +94,7 @@ impl FromStr for Time {
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        if out.is_human_readable() {
-            out.collect_str(self)
-        } else {
-            out.serialize_i64(self.0)
-        }
+        if out.is_human_readable() { out.collect_str(self) } else { out.serialize_i64(self.0) }
     }
 }
 

@@ -16,12 +16,7 @@ pub struct Budget {
 impl Budget {
     /// Full at `now`.
     pub fn new(per_second: f64, now: Time) -> Budget {
-        Budget {
-            per_second,
-            tokens: per_second.max(1.0),
-            refilled_at: now,
-            held_until: Time::MIN,
-        }
+        Budget { per_second, tokens: per_second.max(1.0), refilled_at: now, held_until: Time::MIN }
     }
 
     /// Takes one request, or says when to ask again.
@@ -42,8 +37,7 @@ impl Budget {
 
     /// When [`Budget::take`] would next succeed, if nobody else takes.
     pub fn ready_at(&self, now: Time) -> Time {
-        let missing =
-            1.0 - self.tokens - now.since(self.refilled_at).as_secs_f64() * self.per_second;
+        let missing = 1.0 - self.tokens - now.since(self.refilled_at).as_secs_f64() * self.per_second;
         let wait = Duration::from_secs_f64((missing / self.per_second).max(0.0));
         (now + wait + Duration::from_millis(1)).max(self.held_until)
     }
@@ -104,13 +98,8 @@ impl Breaker {
     pub fn permit(&mut self, now: Time) -> Permit {
         match *self {
             Breaker::Closed { .. } => Permit::Go,
-            Breaker::Open { until, opened } | Breaker::Probing { until, opened }
-                if until <= now =>
-            {
-                *self = Breaker::Probing {
-                    until: now + Self::PROBE,
-                    opened,
-                };
+            Breaker::Open { until, opened } | Breaker::Probing { until, opened } if until <= now => {
+                *self = Breaker::Probing { until: now + Self::PROBE, opened };
                 Permit::Go
             }
             Breaker::Open { until, .. } => Permit::Wait(until),
@@ -122,15 +111,12 @@ impl Breaker {
     pub fn record(&mut self, error: Option<&LookError>, now: Time) {
         *self = match (error, *self) {
             (Some(LookError::Denied(_)), state) => Self::reopen(state, Self::DENIED_PAUSE, now),
-            (Some(LookError::Retry(_)), Breaker::Closed { failures })
-                if failures + 1 < Self::FAILURES =>
-            {
-                Breaker::Closed {
-                    failures: failures + 1,
-                }
+            (Some(LookError::Retry(_)), Breaker::Closed { failures }) if failures + 1 < Self::FAILURES => {
+                Breaker::Closed { failures: failures + 1 }
             }
-            (Some(LookError::Retry(_)), state @ Breaker::Open { .. })
-            | (Some(LookError::Throttled { .. }), state) => state,
+            (Some(LookError::Retry(_)), state @ Breaker::Open { .. }) | (Some(LookError::Throttled { .. }), state) => {
+                state
+            }
             (Some(LookError::Retry(_)), state) => Self::reopen(state, Self::PAUSE, now),
             _ => Self::closed(),
         };
@@ -142,13 +128,8 @@ impl Breaker {
             Breaker::Open { opened, .. } => opened,
             Breaker::Probing { opened, .. } => opened.saturating_add(1),
         };
-        let pause = pause
-            .saturating_mul(1 << (opened - 1).min(5))
-            .min(Self::LONGEST.max(pause));
-        Breaker::Open {
-            until: now + pause,
-            opened,
-        }
+        let pause = pause.saturating_mul(1 << (opened - 1).min(5)).min(Self::LONGEST.max(pause));
+        Breaker::Open { until: now + pause, opened }
     }
 
     /// 0 closed, 1 probing, 2 open; the metric's value.
@@ -200,10 +181,7 @@ mod tests {
         breaker.record(Some(&LookError::Denied("403".to_owned())), at(0));
         assert_eq!(breaker.permit(at(1)), Permit::Wait(at(60_000)));
         assert_eq!(breaker.permit(at(60_000)), Permit::Go);
-        assert!(
-            matches!(breaker.permit(at(60_001)), Permit::Wait(_)),
-            "a single probe"
-        );
+        assert!(matches!(breaker.permit(at(60_001)), Permit::Wait(_)), "a single probe");
         breaker.record(None, at(60_100));
         assert_eq!(breaker, Breaker::closed());
     }

@@ -16,9 +16,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the shell's clock")]
     fn now(&self) -> Time {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 }
@@ -33,10 +31,7 @@ pub struct RuntimeClock {
 impl RuntimeClock {
     /// Starts counting at `base`.
     pub fn starting_at(base: Time) -> RuntimeClock {
-        RuntimeClock {
-            base,
-            start: tokio::time::Instant::now(),
-        }
+        RuntimeClock { base, start: tokio::time::Instant::now() }
     }
 }
 

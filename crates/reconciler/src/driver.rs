@@ -84,19 +84,13 @@ impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
                 && let Some(batch) = self.state.take_batch(now)
             {
                 let outcome = Box::pin(self.ledger.commit(batch));
-                self.commit = Some(Commit {
-                    outcome,
-                    started: tokio::time::Instant::now(),
-                });
+                self.commit = Some(Commit { outcome, started: tokio::time::Instant::now() });
             }
             if stopping && self.looks.is_empty() && !self.state.has_uncommitted() {
                 break;
             }
             let may_look = !stopping && self.looks.len() < self.state.max_in_flight();
-            let pause = self
-                .state
-                .next_wake(now, may_look)
-                .map(|due| due.since(now).max(Duration::from_millis(1)));
+            let pause = self.state.next_wake(now, may_look).map(|due| due.since(now).max(Duration::from_millis(1)));
             // Each arm is cancel-safe: a commit stays in `self`, a JoinSet keeps its tasks, `Ledger::next` says so.
             tokio::select! {
                 biased;
@@ -136,21 +130,14 @@ impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
             });
             self.running.insert(task.id(), run);
         }
-        self.state
-            .metrics()
-            .looks_in_flight
-            .set(self.looks.len() as i64);
+        self.state.metrics().looks_in_flight.set(self.looks.len() as i64);
     }
 
     fn looked(&mut self, done: Result<(Id, Looked), tokio::task::JoinError>) {
         let (id, result, took) = match done {
             Ok((id, (result, took))) => (id, result, took),
             // A panic while reading one answer must not take the others down, nor leave its key hanging.
-            Err(error) => (
-                error.id(),
-                Err(LookError::Unreadable("reading it panicked".to_owned())),
-                Duration::ZERO,
-            ),
+            Err(error) => (error.id(), Err(LookError::Unreadable("reading it panicked".to_owned())), Duration::ZERO),
         };
         let Some(run) = self.running.remove(&id) else {
             return;
@@ -165,10 +152,7 @@ impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
             Err(LookError::UnknownProject) => "unknown_project",
         };
         let metrics = self.state.metrics();
-        metrics
-            .truth_requests
-            .with_label_values(&[run.key.project(), outcome])
-            .inc();
+        metrics.truth_requests.with_label_values(&[run.key.project(), outcome]).inc();
         metrics.truth_request_seconds.observe(took.as_secs_f64());
         if let Err(error) = &result {
             tracing::debug!(project = run.key.project(), submission = run.key.submission(), outcome, %error, "a look failed");
@@ -185,31 +169,18 @@ impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
                 self.committed(&outcome);
             }
         }
-        if let LedgerEvent::Ready {
-            partition,
-            live,
-            bulk,
-            ..
-        } = &event
-        {
+        if let LedgerEvent::Ready { partition, live, bulk, .. } = &event {
             tracing::info!(partition, live, bulk, "partition restored");
         }
         self.state.on_event(event, self.clock.now());
         let (restored, partitions) = self.state.restored();
-        let status = Status {
-            partitions,
-            restored,
-        };
-        self.status
-            .send_if_modified(|old| std::mem::replace(old, status) != status);
+        let status = Status { partitions, restored };
+        self.status.send_if_modified(|old| std::mem::replace(old, status) != status);
     }
 
     fn committed(&mut self, outcome: &Result<(), CommitError>) {
         if let Some(commit) = self.commit.take() {
-            self.state
-                .metrics()
-                .commit_seconds
-                .observe(commit.started.elapsed().as_secs_f64());
+            self.state.metrics().commit_seconds.observe(commit.started.elapsed().as_secs_f64());
         }
         if let Err(error) = outcome {
             tracing::warn!(%error, "a batch was not committed");

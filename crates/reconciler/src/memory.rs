@@ -4,8 +4,8 @@
 //! batch of an older one is refused, a member that joins or leaves moves partitions. It is gone with the process.
 
 use models::{
-    Batch, CommitError, DeadLetter, Entry, Event, Hint, HintSink, Key, Lane, Ledger, LedgerEvent,
-    Notification, SinkError, Snapshot, StateChange,
+    Batch, CommitError, DeadLetter, Entry, Event, Hint, HintSink, Key, Lane, Ledger, LedgerEvent, Notification,
+    SinkError, Snapshot, StateChange,
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
@@ -58,14 +58,9 @@ pub struct MemoryBroker {
 impl MemoryBroker {
     /// Empty topics with so many partitions.
     pub fn new(partitions: usize) -> MemoryBroker {
-        let partitions = std::iter::repeat_with(Partition::default)
-            .take(partitions.max(1))
-            .collect();
+        let partitions = std::iter::repeat_with(Partition::default).take(partitions.max(1)).collect();
         MemoryBroker {
-            inner: Arc::new(Mutex::new(Inner {
-                partitions,
-                ..Inner::default()
-            })),
+            inner: Arc::new(Mutex::new(Inner { partitions, ..Inner::default() })),
             changed: Arc::new(Notify::new()),
         }
     }
@@ -84,10 +79,7 @@ impl MemoryBroker {
         inner.rebalance();
         drop(inner);
         self.changed.notify_waiters();
-        MemoryLedger {
-            broker: self.clone(),
-            member,
-        }
+        MemoryLedger { broker: self.clone(), member }
     }
 
     fn leave(&self, member: usize) {
@@ -121,10 +113,7 @@ impl MemoryBroker {
 
     /// The ledger's entry of a key.
     pub fn entry(&self, key: &Key) -> Option<Entry> {
-        self.lock()
-            .partitions
-            .iter()
-            .find_map(|partition| partition.entries.get(key).cloned())
+        self.lock().partitions.iter().find_map(|partition| partition.entries.get(key).cloned())
     }
 
     /// All dead letters.
@@ -140,8 +129,7 @@ impl MemoryBroker {
     /// Hints taken in that no committed offset covers.
     pub fn unsettled(&self) -> usize {
         let open = |partition: &Partition| {
-            partition.live.len() + partition.bulk.len()
-                - (partition.committed.0 + partition.committed.1) as usize
+            partition.live.len() + partition.bulk.len() - (partition.committed.0 + partition.committed.1) as usize
         };
         self.lock().partitions.iter().map(open).sum()
     }
@@ -181,9 +169,7 @@ fn place(key: &Key, count: usize) -> usize {
     let hash = key
         .as_str()
         .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     (hash % count as u64) as usize
 }
 
@@ -204,9 +190,7 @@ impl Inner {
         let owner = self.partitions[index].owner.take();
         if let Some(events) = owner.and_then(|member| self.members.get_mut(&member)) {
             // What was told of this assignment and not read yet is void.
-            events.push_back(LedgerEvent::Revoked {
-                partition: index as i32,
-            });
+            events.push_back(LedgerEvent::Revoked { partition: index as i32 });
         }
     }
 
@@ -216,43 +200,21 @@ impl Inner {
         let partition = &mut self.partitions[index];
         partition.epoch = epoch;
         partition.position = partition.committed;
-        let Some(events) = partition
-            .owner
-            .and_then(|member| self.members.get_mut(&member))
-        else {
+        let Some(events) = partition.owner.and_then(|member| self.members.get_mut(&member)) else {
             return;
         };
         let number = index as i32;
-        let entries = partition
-            .entries
-            .iter()
-            .map(|(key, entry)| (key.clone(), Some(entry.clone())))
-            .collect();
+        let entries = partition.entries.iter().map(|(key, entry)| (key.clone(), Some(entry.clone()))).collect();
         let (live, bulk) = partition.committed;
-        events.push_back(LedgerEvent::Assigned {
-            partition: number,
-            epoch,
-            fresh: true,
-        });
-        events.push_back(LedgerEvent::Entries {
-            partition: number,
-            epoch,
-            entries,
-        });
-        events.push_back(LedgerEvent::Ready {
-            partition: number,
-            epoch,
-            live,
-            bulk,
-        });
+        events.push_back(LedgerEvent::Assigned { partition: number, epoch, fresh: true });
+        events.push_back(LedgerEvent::Entries { partition: number, epoch, entries });
+        events.push_back(LedgerEvent::Ready { partition: number, epoch, live, bulk });
     }
 
     fn commit(&mut self, member: usize, batch: Batch) -> Result<(), CommitError> {
         let current = |row: &models::Progress| {
             let partition = self.partitions.get(row.partition as usize);
-            partition.is_some_and(|partition| {
-                partition.owner == Some(member) && partition.epoch == row.epoch
-            })
+            partition.is_some_and(|partition| partition.owner == Some(member) && partition.epoch == row.epoch)
         };
         if !batch.progress.iter().all(current) {
             return Err(CommitError::Aborted("stale assignment".to_owned()));
@@ -308,11 +270,7 @@ impl Inner {
         if let Some(event) = self.members.get_mut(&member)?.pop_front() {
             return Some(event);
         }
-        let owned = self
-            .partitions
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, partition)| partition.owner == Some(member));
+        let owned = self.partitions.iter_mut().enumerate().filter(|(_, partition)| partition.owner == Some(member));
         for (index, partition) in owned {
             let lanes = [
                 (Lane::Live, &partition.live, &mut partition.position.0),
@@ -339,12 +297,7 @@ impl Inner {
 }
 
 impl HintSink for MemoryBroker {
-    fn accept(
-        &self,
-        key: &Key,
-        lane: Lane,
-        hint: &Hint,
-    ) -> impl Future<Output = Result<(), SinkError>> + Send {
+    fn accept(&self, key: &Key, lane: Lane, hint: &Hint) -> impl Future<Output = Result<(), SinkError>> + Send {
         std::future::ready(self.append(key, lane, hint))
     }
 
@@ -381,10 +334,7 @@ impl Ledger for MemoryLedger {
         }
     }
 
-    fn commit(
-        &self,
-        batch: Batch,
-    ) -> impl Future<Output = Result<(), CommitError>> + Send + 'static {
+    fn commit(&self, batch: Batch) -> impl Future<Output = Result<(), CommitError>> + Send + 'static {
         let broker = self.broker.clone();
         let member = self.member;
         async move { broker.commit(member, batch) }
@@ -405,9 +355,7 @@ impl Drop for MemoryLedger {
 pub fn by_key(events: &[Event]) -> HashMap<Key, Vec<Event>> {
     let mut keys: HashMap<Key, Vec<Event>> = HashMap::new();
     for event in events {
-        keys.entry(event.key.clone())
-            .or_default()
-            .push(event.clone());
+        keys.entry(event.key.clone()).or_default().push(event.clone());
     }
     keys
 }

@@ -1,20 +1,13 @@
 //! The reconciler's metrics, each declared once.
 
-use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// Seconds, from a fast local answer to a recovered outage.
-const SECONDS: [f64; 15] = [
-    0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0,
-];
+const SECONDS: [f64; 15] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0];
 
 /// See the help texts.
 #[derive(Clone, Debug)]
-#[expect(
-    missing_docs,
-    reason = "the help texts in `register` say what each one is"
-)]
+#[expect(missing_docs, reason = "the help texts in `register` say what each one is")]
 pub struct Metrics {
     pub truth_requests: IntCounterVec,
     pub truth_request_seconds: Histogram,
@@ -39,12 +32,7 @@ pub struct Metrics {
 struct Declare<'a>(&'a Registry);
 
 impl Declare<'_> {
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntCounterVec, prometheus::Error> {
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
         let vec = IntCounterVec::new(Opts::new(format!("argos_relay_{name}"), help), labels)?;
         self.0.register(Box::new(vec.clone()))?;
         Ok(vec)
@@ -62,20 +50,14 @@ impl Declare<'_> {
         Ok(gauge)
     }
 
-    fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntGaugeVec, prometheus::Error> {
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
         let vec = IntGaugeVec::new(Opts::new(format!("argos_relay_{name}"), help), labels)?;
         self.0.register(Box::new(vec.clone()))?;
         Ok(vec)
     }
 
     fn seconds(&self, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
-        let options =
-            HistogramOpts::new(format!("argos_relay_{name}"), help).buckets(SECONDS.to_vec());
+        let options = HistogramOpts::new(format!("argos_relay_{name}"), help).buckets(SECONDS.to_vec());
         let histogram = Histogram::with_opts(options)?;
         self.0.register(Box::new(histogram.clone()))?;
         Ok(histogram)

@@ -54,11 +54,7 @@ pub struct Queue {
 
 impl Queue {
     /// One queue a project, with its requests a second.
-    pub fn new(
-        projects: impl IntoIterator<Item = (String, f64)>,
-        patience: Duration,
-        now: Time,
-    ) -> Queue {
+    pub fn new(projects: impl IntoIterator<Item = (String, f64)>, patience: Duration, now: Time) -> Queue {
         let project = |per_second| Project {
             live: VecDeque::new(),
             bulk: VecDeque::new(),
@@ -66,15 +62,8 @@ impl Queue {
             budget: Budget::new(per_second, now),
             breaker: Breaker::closed(),
         };
-        let projects = projects
-            .into_iter()
-            .map(|(id, per_second)| (id, project(per_second)))
-            .collect();
-        Queue {
-            projects,
-            turn: 0,
-            patience,
-        }
+        let projects = projects.into_iter().map(|(id, per_second)| (id, project(per_second))).collect();
+        Queue { projects, turn: 0, patience }
     }
 
     /// Adds a key. Gives it back if its project is not known.
@@ -116,11 +105,7 @@ impl Queue {
             project.live.iter().any(|ticket| waits(ticket, Lane::Live))
                 || project.bulk.iter().any(|ticket| waits(ticket, Lane::Bulk))
         };
-        self.projects
-            .values()
-            .filter(waiting)
-            .map(|project| project.budget.ready_at(now))
-            .min()
+        self.projects.values().filter(waiting).map(|project| project.budget.ready_at(now)).min()
     }
 
     /// Takes the result of a look. Says the breaker's level for the metric.
@@ -144,12 +129,7 @@ impl Project {
         }
     }
 
-    fn next(
-        &mut self,
-        now: Time,
-        patience: Duration,
-        waits: &impl Fn(&Ticket, Lane) -> bool,
-    ) -> Next {
+    fn next(&mut self, now: Time, patience: Duration, waits: &impl Fn(&Ticket, Lane) -> bool) -> Next {
         for lane in [Lane::Live, Lane::Bulk] {
             let tickets = self.lane(lane);
             while tickets.front().is_some_and(|ticket| !waits(ticket, lane)) {
@@ -167,11 +147,7 @@ impl Project {
             Permit::Go => self.budget.take(now).err(),
         };
         let Some(until) = blocked else {
-            self.live_runs = if lane == Lane::Live {
-                self.live_runs + 1
-            } else {
-                0
-            };
+            self.live_runs = if lane == Lane::Live { self.live_runs + 1 } else { 0 };
             return self.lane(lane).pop_front().map_or(Next::Idle, Next::Look);
         };
         if let Breaker::Probing { opened, .. } = self.breaker {
@@ -189,9 +165,7 @@ impl Project {
     }
 
     fn park(&mut self, lane: Lane, until: Time) -> Next {
-        self.lane(lane)
-            .pop_front()
-            .map_or(Next::Idle, |ticket| Next::Park(ticket, until))
+        self.lane(lane).pop_front().map_or(Next::Idle, |ticket| Next::Park(ticket, until))
     }
 }
 
@@ -204,37 +178,23 @@ mod tests {
     }
 
     fn ticket(key: &str, millis: i64) -> Ticket {
-        Ticket {
-            partition: 0,
-            key: Key::parse(key).unwrap(),
-            queued_at: at(millis),
-        }
+        Ticket { partition: 0, key: Key::parse(key).unwrap(), queued_at: at(millis) }
     }
 
     fn queue(rate: f64) -> Queue {
-        Queue::new(
-            [("acme".to_owned(), rate), ("beta".to_owned(), rate)],
-            Duration::from_secs(30),
-            at(0),
-        )
+        Queue::new([("acme".to_owned(), rate), ("beta".to_owned(), rate)], Duration::from_secs(30), at(0))
     }
 
     #[test]
     fn live_goes_first_and_bulk_keeps_its_share() {
         let mut queue = queue(1_000.0);
         for index in 0..100 {
-            queue
-                .push(Lane::Live, ticket(&format!("acme/l{index}"), 0))
-                .unwrap();
-            queue
-                .push(Lane::Bulk, ticket(&format!("acme/b{index}"), 0))
-                .unwrap();
+            queue.push(Lane::Live, ticket(&format!("acme/l{index}"), 0)).unwrap();
+            queue.push(Lane::Bulk, ticket(&format!("acme/b{index}"), 0)).unwrap();
         }
         let mut bulk = 0;
         for _ in 0..90 {
-            let Next::Look(ticket) = queue.next(at(1), |_, _| true) else {
-                panic!("a key waits")
-            };
+            let Next::Look(ticket) = queue.next(at(1), |_, _| true) else { panic!("a key waits") };
             bulk += usize::from(ticket.key.submission().starts_with('b'));
         }
         assert_eq!(bulk, 10);
@@ -246,14 +206,8 @@ mod tests {
         queue.record("acme", Some(&LookError::Denied("403".to_owned())), at(0));
         queue.push(Lane::Live, ticket("acme/a", 0)).unwrap();
         queue.push(Lane::Live, ticket("beta/b", 0)).unwrap();
-        assert_eq!(
-            queue.next(at(1), |_, _| true),
-            Next::Park(ticket("acme/a", 0), at(60_000))
-        );
-        assert_eq!(
-            queue.next(at(1), |_, _| true),
-            Next::Look(ticket("beta/b", 0))
-        );
+        assert_eq!(queue.next(at(1), |_, _| true), Next::Park(ticket("acme/a", 0), at(60_000)));
+        assert_eq!(queue.next(at(1), |_, _| true), Next::Look(ticket("beta/b", 0)));
     }
 
     #[test]
@@ -261,15 +215,9 @@ mod tests {
         let mut queue = queue(0.001);
         queue.push(Lane::Live, ticket("acme/a", 0)).unwrap();
         queue.push(Lane::Live, ticket("acme/b", 0)).unwrap();
-        assert_eq!(
-            queue.next(at(1), |_, _| true),
-            Next::Look(ticket("acme/a", 0))
-        );
+        assert_eq!(queue.next(at(1), |_, _| true), Next::Look(ticket("acme/a", 0)));
         assert!(matches!(queue.next(at(2), |_, _| true), Next::Wait(_)));
-        assert!(matches!(
-            queue.next(at(30_000), |_, _| true),
-            Next::Park(_, _)
-        ));
+        assert!(matches!(queue.next(at(30_000), |_, _| true), Next::Park(_, _)));
     }
 
     #[test]

@@ -13,9 +13,7 @@ use crate::decision::{self, Case, Decision, Outcome, Wake};
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::queue::{Next, Queue, Ticket};
-use models::{
-    CheckReason, DeadLetter, Entry, Hint, Key, Lane, LedgerEvent, LookError, Time, Truth,
-};
+use models::{CheckReason, DeadLetter, Entry, Hint, Key, Lane, LedgerEvent, LookError, Time, Truth};
 use std::collections::{BTreeMap, HashMap};
 
 /// One project as the loop sees it.
@@ -77,9 +75,7 @@ impl State {
         metrics: Metrics,
         now: Time,
     ) -> State {
-        let rates = projects
-            .iter()
-            .map(|(id, rules)| (id.clone(), rules.requests_per_second));
+        let rates = projects.iter().map(|(id, rules)| (id.clone(), rules.requests_per_second));
         let queue = Queue::new(rates.collect::<Vec<_>>(), settings.patience, now);
         State {
             settings,
@@ -103,62 +99,31 @@ impl State {
     /// Takes what the ledger tells. `Failed` is the driver's.
     pub fn on_event(&mut self, event: LedgerEvent, now: Time) {
         match event {
-            LedgerEvent::Assigned {
-                partition,
-                epoch,
-                fresh,
-            } => {
-                self.partitions
-                    .entry(partition)
-                    .or_default()
-                    .assign(epoch, fresh);
+            LedgerEvent::Assigned { partition, epoch, fresh } => {
+                self.partitions.entry(partition).or_default().assign(epoch, fresh);
             }
-            LedgerEvent::Entries {
-                partition,
-                epoch,
-                entries,
-            } => {
+            LedgerEvent::Entries { partition, epoch, entries } => {
                 if let Some(held) = self.current(partition, epoch) {
                     held.restore(entries);
                 }
             }
-            LedgerEvent::Ready {
-                partition,
-                epoch,
-                live,
-                bulk,
-            } => {
+            LedgerEvent::Ready { partition, epoch, live, bulk } => {
                 if let Some(held) = self.current(partition, epoch) {
                     held.start(live, bulk);
                 }
                 self.gauges();
             }
-            LedgerEvent::Hint {
-                partition,
-                epoch,
-                lane,
-                offset,
-                key,
-                hint,
-            } => {
+            LedgerEvent::Hint { partition, epoch, lane, offset, key, hint } => {
                 self.on_hint(partition, epoch, lane, offset, key, *hint, now);
             }
-            LedgerEvent::Skipped {
-                partition,
-                epoch,
-                lane,
-                offset,
-                dead_letter,
-            } => {
+            LedgerEvent::Skipped { partition, epoch, lane, offset, dead_letter } => {
                 if let Some(held) = self.current(partition, epoch) {
                     held.window(lane).skip(offset);
-                    self.unreadable
-                        .extend(dead_letter.map(|letter| (partition, *letter)));
+                    self.unreadable.extend(dead_letter.map(|letter| (partition, *letter)));
                 }
             }
             LedgerEvent::Revoked { partition } => {
-                self.staged
-                    .retain(|staged| staged.run.partition != partition);
+                self.staged.retain(|staged| staged.run.partition != partition);
                 self.unreadable.retain(|(from, _)| *from != partition);
                 if let Some(held) = self.partitions.get_mut(&partition) {
                     held.stop();
@@ -170,33 +135,15 @@ impl State {
     }
 
     fn current(&mut self, partition: i32, epoch: u64) -> Option<&mut Partition> {
-        self.partitions
-            .get_mut(&partition)
-            .filter(|held| held.epoch == epoch)
+        self.partitions.get_mut(&partition).filter(|held| held.epoch == epoch)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one ledger event")]
-    fn on_hint(
-        &mut self,
-        partition: i32,
-        epoch: u64,
-        lane: Lane,
-        offset: i64,
-        key: Key,
-        hint: Hint,
-        now: Time,
-    ) {
-        let Some(held) = self
-            .partitions
-            .get_mut(&partition)
-            .filter(|held| held.epoch == epoch && held.running)
-        else {
+    fn on_hint(&mut self, partition: i32, epoch: u64, lane: Lane, offset: i64, key: Key, hint: Hint, now: Time) {
+        let Some(held) = self.partitions.get_mut(&partition).filter(|held| held.epoch == epoch && held.running) else {
             return;
         };
-        self.metrics
-            .hints
-            .with_label_values(&[lane.as_str(), hint.source.as_str()])
-            .inc();
+        self.metrics.hints.with_label_values(&[lane.as_str(), hint.source.as_str()]).inc();
         let entry = held.entries.get(&key);
         if entry.is_some_and(|entry| is_covered(entry, &hint)) {
             held.window(lane).skip(offset);
@@ -218,17 +165,7 @@ impl State {
     }
 
     fn enqueue(&mut self, partition: i32, key: Key, lane: Lane, now: Time) {
-        let refused = self
-            .queue
-            .push(
-                lane,
-                Ticket {
-                    partition,
-                    key,
-                    queued_at: now,
-                },
-            )
-            .err();
+        let refused = self.queue.push(lane, Ticket { partition, key, queued_at: now }).err();
         if let Some(ticket) = refused
             && let Some(run) = self.begin(&ticket)
         {
@@ -245,9 +182,7 @@ impl State {
             }
             let partitions = &self.partitions;
             let waits = |ticket: &Ticket, lane: Lane| {
-                let work = partitions
-                    .get(&ticket.partition)
-                    .and_then(|held| held.work.get(&ticket.key));
+                let work = partitions.get(&ticket.partition).and_then(|held| held.work.get(&ticket.key));
                 work.is_some_and(|work| work.phase == Phase::Queued(lane))
             };
             match self.queue.next(now, waits) {
@@ -273,15 +208,10 @@ impl State {
                 let Some((_, key)) = held.timers.pop_first() else {
                     break;
                 };
-                let reason = held
-                    .entries
-                    .get(&key)
-                    .and_then(|entry| entry.check)
-                    .map(|check| check.reason);
+                let reason = held.entries.get(&key).and_then(|entry| entry.check).map(|check| check.reason);
                 if !held.work.contains_key(&key) {
                     let lane = reason.map_or(Lane::Bulk, lane_of);
-                    held.work
-                        .insert(key.clone(), Work::queued(Gathered::recheck(), lane));
+                    held.work.insert(key.clone(), Work::queued(Gathered::recheck(), lane));
                     due.push((*partition, key, lane));
                 }
             }
@@ -292,29 +222,17 @@ impl State {
     }
 
     fn begin(&mut self, ticket: &Ticket) -> Option<Run> {
-        let held = self
-            .partitions
-            .get_mut(&ticket.partition)
-            .filter(|held| held.running)?;
+        let held = self.partitions.get_mut(&ticket.partition).filter(|held| held.running)?;
         let work = held.work.get_mut(&ticket.key)?;
         work.phase = Phase::Running;
-        Some(Run {
-            partition: ticket.partition,
-            epoch: held.epoch,
-            key: ticket.key.clone(),
-        })
+        Some(Run { partition: ticket.partition, epoch: held.epoch, key: ticket.key.clone() })
     }
 
     /// Takes the result of a look. A result of an earlier assignment is void.
     pub fn finish(&mut self, run: &Run, result: &Result<Truth, LookError>, now: Time) {
-        let level = self
-            .queue
-            .record(run.key.project(), result.as_ref().err(), now);
+        let level = self.queue.record(run.key.project(), result.as_ref().err(), now);
         if self.projects.contains_key(run.key.project()) {
-            self.metrics
-                .breaker_state
-                .with_label_values(&[run.key.project()])
-                .set(level);
+            self.metrics.breaker_state.with_label_values(&[run.key.project()]).set(level);
         }
         self.decide(run.clone(), now, |case, rng| match result {
             Ok(truth) => decision::decide(case, truth, rng),
@@ -322,68 +240,35 @@ impl State {
         });
     }
 
-    fn decide(
-        &mut self,
-        run: Run,
-        now: Time,
-        rule: impl FnOnce(&Case<'_>, &mut fastrand::Rng) -> Decision,
-    ) {
-        let policy = self
-            .projects
-            .get(run.key.project())
-            .map_or(&self.unknown, |rules| &rules.policy);
-        let Some(held) = self
-            .partitions
-            .get_mut(&run.partition)
-            .filter(|held| held.epoch == run.epoch && held.running)
+    fn decide(&mut self, run: Run, now: Time, rule: impl FnOnce(&Case<'_>, &mut fastrand::Rng) -> Decision) {
+        let policy = self.projects.get(run.key.project()).map_or(&self.unknown, |rules| &rules.policy);
+        let Some(held) = self.partitions.get_mut(&run.partition).filter(|held| held.epoch == run.epoch && held.running)
         else {
             return;
         };
         let Some(work) = held.work.get_mut(&run.key) else {
             return;
         };
-        let case = Case {
-            policy,
-            key: &run.key,
-            entry: held.entries.get(&run.key),
-            wake: &work.current.wake,
-            now,
-        };
+        let case = Case { policy, key: &run.key, entry: held.entries.get(&run.key), wake: &work.current.wake, now };
         let decision = rule(&case, &mut self.rng);
         work.phase = Phase::Staged;
-        self.metrics
-            .decisions
-            .with_label_values(&[decision.outcome.as_str()])
-            .inc();
-        self.staged.push(Staged {
-            run,
-            decision,
-            at: now,
-        });
+        self.metrics.decisions.with_label_values(&[decision.outcome.as_str()]).inc();
+        self.staged.push(Staged { run, decision, at: now });
     }
 
     /// When something is to be done that no event announces.
     /// `may_look` is whether another look could be started at once.
     pub fn next_wake(&self, now: Time, may_look: bool) -> Option<Time> {
-        let timers = self
-            .partitions
-            .values()
-            .filter(|held| held.running)
-            .filter_map(|held| held.timers.first());
+        let timers = self.partitions.values().filter(|held| held.running).filter_map(|held| held.timers.first());
         let timer = timers.map(|(when, _)| *when).min();
         let partitions = &self.partitions;
         let waits = |ticket: &Ticket, lane: Lane| {
-            let work = partitions
-                .get(&ticket.partition)
-                .and_then(|held| held.work.get(&ticket.key));
+            let work = partitions.get(&ticket.partition).and_then(|held| held.work.get(&ticket.key));
             work.is_some_and(|work| work.phase == Phase::Queued(lane))
         };
         let may_look = may_look && self.staged.len() < self.settings.commit_max;
         let queue = may_look.then(|| self.queue.wake(now, waits)).flatten();
-        [timer, queue, self.commit_due(now)]
-            .into_iter()
-            .flatten()
-            .min()
+        [timer, queue, self.commit_due(now)].into_iter().flatten().min()
     }
 
     /// Whether decisions wait for a commit, or one is under way.
@@ -406,29 +291,19 @@ impl State {
 
     /// Whether every partition that is ours has been restored, and how many there are.
     pub fn restored(&self) -> (bool, usize) {
-        let held: Vec<_> = self
-            .partitions
-            .values()
-            .filter(|held| held.assigned)
-            .collect();
+        let held: Vec<_> = self.partitions.values().filter(|held| held.assigned).collect();
         (held.iter().all(|held| held.running), held.len())
     }
 
     /// The entry of a key, if its partition is worked on here.
     pub fn entry(&self, key: &Key) -> Option<&Entry> {
-        self.partitions
-            .values()
-            .find_map(|held| held.entries.get(key))
+        self.partitions.values().find_map(|held| held.entries.get(key))
     }
 
     fn gauges(&self) {
         let running = self.partitions.values().filter(|held| held.running);
-        self.metrics
-            .partitions_running
-            .set(running.clone().count() as i64);
-        self.metrics
-            .ledger_entries
-            .set(running.map(|held| held.entries.len()).sum::<usize>() as i64);
+        self.metrics.partitions_running.set(running.clone().count() as i64);
+        self.metrics.ledger_entries.set(running.map(|held| held.entries.len()).sum::<usize>() as i64);
     }
 }
 
@@ -441,9 +316,7 @@ fn is_covered(entry: &Entry, hint: &Hint) -> bool {
     if let Some(row) = &hint.row
         && let Some(last) = &entry.published
     {
-        return row
-            .kyc_status
-            .is_none_or(|status| status == last.kyc_status)
+        return row.kyc_status.is_none_or(|status| status == last.kyc_status)
             && row.risk.is_none_or(|risk| risk == last.risk)
             && row.updated_at.is_some()
             && row.updated_at == last.updated_at;
@@ -454,10 +327,7 @@ fn is_covered(entry: &Entry, hint: &Hint) -> bool {
     let waits = entry.check.is_some_and(|check| {
         matches!(
             check.reason,
-            CheckReason::Unconfirmed
-                | CheckReason::UnknownId
-                | CheckReason::Failed
-                | CheckReason::Parked
+            CheckReason::Unconfirmed | CheckReason::UnknownId | CheckReason::Failed | CheckReason::Parked
         )
     });
     let held = |claim| pending.claims.contains(claim);

@@ -18,11 +18,7 @@ pub struct Window {
 impl Window {
     /// Nothing seen; the lane goes on at `next`, which is also what is committed.
     pub fn starting_at(next: i64) -> Window {
-        Window {
-            next,
-            committed: next,
-            open: BTreeMap::new(),
-        }
+        Window { next, committed: next, open: BTreeMap::new() }
     }
 
     /// An offset was read and is not settled.
@@ -50,10 +46,7 @@ impl Window {
 
     /// The offset to commit: the lowest that the batch does not settle.
     pub fn low(&self) -> i64 {
-        self.open
-            .iter()
-            .find(|(_, staged)| !**staged)
-            .map_or(self.next, |(offset, _)| *offset)
+        self.open.iter().find(|(_, staged)| !**staged).map_or(self.next, |(offset, _)| *offset)
     }
 
     /// The batch succeeded with this offset.

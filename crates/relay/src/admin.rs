@@ -29,14 +29,8 @@ struct Shown {
 pub fn router(health: Arc<Health>, metrics: Registry) -> Router {
     Router::new()
         .route("/livez", get(livez))
-        .route(
-            "/startupz",
-            get(|State(shown): State<Shown>| async move { probe(&shown.health.started()) }),
-        )
-        .route(
-            "/readyz",
-            get(|State(shown): State<Shown>| async move { probe(&shown.health.ready()) }),
-        )
+        .route("/startupz", get(|State(shown): State<Shown>| async move { probe(&shown.health.started()) }))
+        .route("/readyz", get(|State(shown): State<Shown>| async move { probe(&shown.health.ready()) }))
         .route("/metrics", get(metrics_text))
         .with_state(Shown { health, metrics })
 }
@@ -47,9 +41,7 @@ pub async fn serve(
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown)
-        .await
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
 }
 
 /// That this is answered at all is the whole proof: the runtime still turns. Nothing else belongs here, or a restart
@@ -59,11 +51,7 @@ async fn livez() -> Response {
 }
 
 fn probe(verdict: &Verdict) -> Response {
-    let status = if verdict.ok {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if verdict.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, NO_STORE, Json(verdict)).into_response()
 }
 
@@ -103,16 +91,9 @@ mod tests {
         let request = Request::get(path).body(Body::empty()).unwrap();
         let answer = router.clone().oneshot(request).await.unwrap();
         let status = answer.status();
-        let kind = answer
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .map(|kind| kind.to_str().unwrap().to_owned());
+        let kind = answer.headers().get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap().to_owned());
         let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-        (
-            status,
-            kind.unwrap_or_default(),
-            String::from_utf8(body.to_vec()).unwrap(),
-        )
+        (status, kind.unwrap_or_default(), String::from_utf8(body.to_vec()).unwrap())
     }
 
     #[tokio::test]
@@ -120,45 +101,30 @@ mod tests {
         let (router, ledger) = service();
         assert_eq!(get(&router, "/livez").await.0, StatusCode::OK);
         let (status, kind, body) = get(&router, "/startupz").await;
-        assert_eq!(
-            (status, kind.as_str()),
-            (StatusCode::SERVICE_UNAVAILABLE, "application/json")
-        );
+        assert_eq!((status, kind.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "application/json"));
         assert_eq!(
             body,
             r#"{"ok":false,"conditions":[{"name":"ledger","ok":false,"reason":"the ledger is being read"}]}"#
         );
-        assert_eq!(
-            get(&router, "/readyz").await.0,
-            StatusCode::SERVICE_UNAVAILABLE
-        );
+        assert_eq!(get(&router, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
         ledger.set();
         assert_eq!(get(&router, "/startupz").await.0, StatusCode::OK);
         let (status, _, body) = get(&router, "/readyz").await;
         assert_eq!(status, StatusCode::OK);
-        assert_eq!(
-            body,
-            r#"{"ok":true,"conditions":[{"name":"ledger","ok":true},{"name":"drain","ok":true}]}"#
-        );
+        assert_eq!(body, r#"{"ok":true,"conditions":[{"name":"ledger","ok":true},{"name":"drain","ok":true}]}"#);
     }
 
     #[tokio::test]
     async fn metrics_are_prometheus_text_and_nothing_else_is_there() {
         let (router, _ledger) = service();
         let (status, kind, body) = get(&router, "/metrics").await;
-        assert_eq!(
-            (status, kind.as_str()),
-            (StatusCode::OK, "text/plain; version=0.0.4")
-        );
+        assert_eq!((status, kind.as_str()), (StatusCode::OK, "text/plain; version=0.0.4"));
         assert!(body.contains("\nargos_relay_example_total 1\n"), "{body}");
         for path in ["/", "/webhooks/acme", "/metrics/"] {
             assert_eq!(get(&router, path).await.0, StatusCode::NOT_FOUND, "{path}");
         }
         let request = Request::post("/readyz").body(Body::empty()).unwrap();
-        assert_eq!(
-            router.oneshot(request).await.unwrap().status(),
-            StatusCode::METHOD_NOT_ALLOWED
-        );
+        assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
     }
 
     #[tokio::test]
@@ -169,10 +135,7 @@ mod tests {
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(serve(listener, router, async { drop(stopped.await) }));
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        stream
-            .write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-            .await
-            .unwrap();
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");

@@ -9,10 +9,8 @@ use std::process::ExitCode;
 /// ARGOS Identity webhooks and polling to confirmed, ordered KYC and AML events on Kafka.
 #[derive(Debug, Parser)]
 #[command(name = "argos-relay", version, arg_required_else_help = true)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 the check found something or the service failed, \
-                        64 bad configuration or usage, 69 a dependency is unreachable."
-)]
+#[command(after_help = "Exit codes: 0 done, 1 the check found something or the service failed, \
+                        64 bad configuration or usage, 69 a dependency is unreachable.")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -22,9 +20,134 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the service.
+    Serve(Serve),
+    /// Create or verify the topics.
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+    /// Run the whole service against a simulated ARGOS, with a ledger in memory: nothing else is needed.
+    #[cfg(feature = "dev")]
+    Demo(Demo),
+    /// Run a simulated ARGOS to try a deployment against.
+    #[cfg(feature = "dev")]
+    Simulate(Simulate),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// What this process does.
+    #[arg(long, value_enum, default_value_t = Role::All)]
+    pub role: Role,
+}
+
+/// What one process of the service does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Both.
+    All,
+    /// Takes webhooks in.
+    Ingest,
+    /// Confirms and publishes.
+    Reconciler,
+}
+
+impl Role {
+    /// Whether it has the public listener.
+    pub const fn takes_webhooks(self) -> bool {
+        matches!(self, Role::All | Role::Ingest)
+    }
+
+    /// Whether it runs the loop.
+    pub const fn reconciles(self) -> bool {
+        matches!(self, Role::All | Role::Reconciler)
+    }
+}
+
+/// What can be done with the topics.
+#[derive(Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Create what is missing, then check.
+    Apply(Topics),
+    /// Say which topics would break which promise; change nothing.
+    Check(Topics),
+}
+
+/// Arguments of `topics apply` and `topics check`.
+#[derive(Debug, Args)]
+pub struct Topics {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: OutputForm,
+}
+
+/// Arguments of `demo`.
+#[cfg(feature = "dev")]
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The same seed plays the same lives.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many submissions live.
+    #[arg(long, default_value_t = 40)]
+    pub submissions: usize,
+    /// Go on with new lives until interrupted.
+    #[arg(long)]
+    pub forever: bool,
+    /// The form of the events and of the summary.
+    #[command(flatten)]
+    pub output: OutputForm,
+}
+
+/// Arguments of `simulate`.
+#[cfg(feature = "dev")]
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// Where GETs are answered.
+    #[arg(long, default_value = "127.0.0.1:9400")]
+    pub listen: std::net::SocketAddr,
+    /// The simulated ARGOS as a TOML file, instead of the three flags that follow.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["project", "api_key", "token"])]
+    pub world: Option<PathBuf>,
+    /// The project's id.
+    #[arg(long, default_value = "acme")]
+    pub project: String,
+    /// The project's API key.
+    #[arg(long, default_value = "simulated-api-key")]
+    pub api_key: String,
+    /// The secret path segment of the webhook address.
+    #[arg(long)]
+    pub token: Option<String>,
+    /// Base address of a replica of the service; may be given more than once.
+    #[arg(long, value_name = "URL")]
+    pub target: Vec<String>,
+    /// What is played, as a TOML file; the flags that follow go over it.
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// The same seed plays the same lives.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How many submissions live.
+    #[arg(long)]
+    pub submissions: Option<usize>,
+    /// A steady rate of webhooks a second instead of lives.
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// For how long, with `--rate`.
+    #[arg(long, default_value_t = 10.0)]
+    pub seconds: f64,
+    /// Go on answering GETs when all is played, until interrupted.
+    #[arg(long)]
+    pub stay: bool,
 }
 
 /// What can be done with the configuration.
@@ -106,11 +229,7 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<
     Cli::try_parse_from(arguments).map_err(|error| {
         // Where the text cannot be written there is nobody to tell; the exit code still says it.
         let printed = error.print();
-        if error.use_stderr() || printed.is_err() {
-            Exit::Usage
-        } else {
-            Exit::Done
-        }
+        if error.use_stderr() || printed.is_err() { Exit::Usage } else { Exit::Done }
     })
 }
 
@@ -130,18 +249,11 @@ mod tests {
 
     #[test]
     fn mistakes_end_with_64_and_help_with_0() {
-        for line in [
-            "argos-relay fly",
-            "argos-relay config check",
-            "argos-relay config check --config x --output xml",
-        ] {
+        for line in ["argos-relay fly", "argos-relay config check", "argos-relay config check --config x --output xml"]
+        {
             assert_eq!(parsed(line).unwrap_err(), Exit::Usage, "{line}");
         }
-        for line in [
-            "argos-relay --help",
-            "argos-relay --version",
-            "argos-relay config check --help",
-        ] {
+        for line in ["argos-relay --help", "argos-relay --version", "argos-relay config check --help"] {
             assert_eq!(parsed(line).unwrap_err(), Exit::Done, "{line}");
         }
         assert_eq!(Exit::Usage.code(), 64);
@@ -149,10 +261,8 @@ mod tests {
 
     #[test]
     fn config_check_takes_a_file_and_a_form() {
-        let Command::Config(ConfigCommand::Check(check)) =
-            parsed("argos-relay config check --config a.toml --output json")
-                .unwrap()
-                .command;
+        let command = parsed("argos-relay config check --config a.toml --output json").unwrap().command;
+        let Command::Config(ConfigCommand::Check(check)) = command else { panic!("{command:?}") };
         assert_eq!(check.config.path, PathBuf::from("a.toml"));
         assert_eq!(check.output.output, Output::Json);
     }

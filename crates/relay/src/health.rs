@@ -39,9 +39,7 @@ pub struct Health {
 
 impl fmt::Debug for Health {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_list()
-            .entries(self.conditions.iter().map(|condition| condition.name))
-            .finish()
+        out.debug_list().entries(self.conditions.iter().map(|condition| condition.name)).finish()
     }
 }
 
@@ -81,17 +79,8 @@ impl Health {
     }
 
     /// Adds a condition that is asked each time; the closure must not block.
-    pub fn ask(
-        &mut self,
-        stage: Stage,
-        name: &'static str,
-        ask: impl Fn() -> Result<(), Why> + Send + Sync + 'static,
-    ) {
-        self.conditions.push(Condition {
-            name,
-            stage,
-            ask: Box::new(ask),
-        });
+    pub fn ask(&mut self, stage: Stage, name: &'static str, ask: impl Fn() -> Result<(), Why> + Send + Sync + 'static) {
+        self.conditions.push(Condition { name, stage, ask: Box::new(ask) });
     }
 
     /// Whether the service has started.
@@ -111,17 +100,10 @@ impl Health {
             .filter(|condition| belongs(condition.stage))
             .map(|condition| {
                 let reason = (condition.ask)().err();
-                Finding {
-                    name: condition.name,
-                    ok: reason.is_none(),
-                    reason,
-                }
+                Finding { name: condition.name, ok: reason.is_none(), reason }
             })
             .collect();
-        Verdict {
-            ok: conditions.iter().all(|finding| finding.ok),
-            conditions,
-        }
+        Verdict { ok: conditions.iter().all(|finding| finding.ok), conditions }
     }
 }
 
@@ -166,11 +148,7 @@ mod tests {
         let broker = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&broker);
         health.ask(Stage::Ready, "kafka", move || {
-            if seen.load(Ordering::Relaxed) {
-                Ok(())
-            } else {
-                Err("no broker is connected".into())
-            }
+            if seen.load(Ordering::Relaxed) { Ok(()) } else { Err("no broker is connected".into()) }
         });
         assert_eq!((health.started().ok, health.ready().ok), (false, false));
         ledger.set();
@@ -180,10 +158,7 @@ mod tests {
         ledger.clear("an open transaction is in the way");
         let verdict = health.ready();
         assert!(!verdict.ok);
-        assert_eq!(
-            verdict.conditions[0].reason.as_deref(),
-            Some("an open transaction is in the way")
-        );
+        assert_eq!(verdict.conditions[0].reason.as_deref(), Some("an open transaction is in the way"));
         assert_eq!(verdict.conditions[1].reason, None);
     }
 }

@@ -11,5 +11,8 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod health;
+#[cfg(feature = "dev")]
+pub mod oracle;
 pub mod shutdown;
 pub mod telemetry;
+pub mod wiring;

@@ -9,12 +9,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(exit) => return exit.into(),
     };
-    match commands::run(
-        &cli,
-        &Environment::of_process(),
-        &mut stdout(),
-        &mut stderr(),
-    ) {
+    match commands::run(&cli, &Environment::of_process(), &mut stdout(), &mut stderr()) {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -63,22 +63,13 @@ impl Parts {
     }
 
     /// Starts a part that stops after those added before it. It gets the token that tells it to stop, and `bound` to do so.
-    pub fn add<F>(
-        &mut self,
-        name: &'static str,
-        bound: Duration,
-        part: impl FnOnce(CancellationToken) -> F,
-    ) where
+    pub fn add<F>(&mut self, name: &'static str, bound: Duration, part: impl FnOnce(CancellationToken) -> F)
+    where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         let stop = CancellationToken::new();
         let task = tokio::spawn(part(stop.clone()));
-        self.list.push(Part {
-            name,
-            bound,
-            stop,
-            task,
-        });
+        self.list.push(Part { name, bound, stop, task });
     }
 
     /// Runs until `signal` names a signal, or a part ends early; then stops all parts in order, within `budget`.
@@ -103,11 +94,7 @@ impl Parts {
         for part in self.list {
             let name = part.name;
             let began = Instant::now();
-            let until = if hurried {
-                began
-            } else {
-                deadline.min(began + part.bound)
-            };
+            let until = if hurried { began } else { deadline.min(began + part.bound) };
             // Dropping the first branch only stops the waiting, so the second one cuts the task off itself.
             let abort = part.task.abort_handle();
             let outcome = tokio::select! {
@@ -155,22 +142,13 @@ impl Part {
             return flatten(self.name, result);
         }
         self.task.abort();
-        Err(PartError::CutOff {
-            name: self.name,
-            waited: began.elapsed(),
-        })
+        Err(PartError::CutOff { name: self.name, waited: began.elapsed() })
     }
 }
 
 /// A panic is a failure like any other; its message went to standard error when it happened.
-fn flatten(
-    name: &'static str,
-    result: Result<anyhow::Result<()>, JoinError>,
-) -> Result<(), PartError> {
-    result
-        .map_err(anyhow::Error::from)
-        .flatten()
-        .map_err(|source| PartError::Failed { name, source })
+fn flatten(name: &'static str, result: Result<anyhow::Result<()>, JoinError>) -> Result<(), PartError> {
+    result.map_err(anyhow::Error::from).flatten().map_err(|source| PartError::Failed { name, source })
 }
 
 /// The signals that ask for an orderly stop.
@@ -182,10 +160,7 @@ pub struct Signals {
 impl Signals {
     /// Listens from now on, so that none is missed between two waits.
     pub fn listen() -> std::io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// Waits for the next one. Cancel-safe.
@@ -225,10 +200,7 @@ mod tests {
     type Work = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
     fn told(errors: &[PartError]) -> Vec<String> {
-        errors
-            .iter()
-            .map(|error| chain(error).to_string())
-            .collect()
+        errors.iter().map(|error| chain(error).to_string()).collect()
     }
 
     #[tokio::test(start_paused = true)]
@@ -256,10 +228,7 @@ mod tests {
         assert_eq!(began.elapsed().as_secs(), 5);
         assert_eq!(
             told(&errors)[..2],
-            [
-                "first did not stop within 2000 ms and was cut off",
-                "second did not stop within 3000 ms and was cut off"
-            ]
+            ["first did not stop within 2000 ms and was cut off", "second did not stop within 3000 ms and was cut off"]
         );
     }
 
@@ -290,10 +259,7 @@ mod tests {
             anyhow::bail!("two hints were not acknowledged")
         });
         let errors = parts.run(10 * SECOND, ready("SIGINT"), pending()).await;
-        assert_eq!(
-            told(&errors),
-            ["door failed: two hints were not acknowledged"]
-        );
+        assert_eq!(told(&errors), ["door failed: two hints were not acknowledged"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -65,24 +65,14 @@ fn resolve(format: LogFormat, terminal: bool) -> Form {
 }
 
 /// The subscriber itself, to any writer.
-fn subscriber<W>(
-    form: Form,
-    filter: &str,
-    colours: bool,
-    writer: W,
-) -> Result<impl Subscriber, TelemetryError>
+fn subscriber<W>(form: Form, filter: &str, colours: bool, writer: W) -> Result<impl Subscriber, TelemetryError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder().parse(filter)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines = match form {
-        Form::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .boxed(),
+        Form::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
         Form::Text => lines.with_ansi(colours).boxed(),
     };
     Ok(tracing_subscriber::registry().with(filter).with(lines))
@@ -139,10 +129,7 @@ mod tests {
         assert_eq!(text.lines().count(), 1, "{text}");
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["message"], "the breaker is open");
-        assert_eq!(
-            (&line["project"], &line["partition"]),
-            (&"acme".into(), &3.into())
-        );
+        assert_eq!((&line["project"], &line["partition"]), (&"acme".into(), &3.into()));
         assert_eq!(line["level"], "INFO");
         assert!(line["timestamp"].is_string());
     }
@@ -151,10 +138,7 @@ mod tests {
     fn text_is_for_people_and_the_filter_holds() {
         let text = logged(Form::Text, "debug");
         assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(
-            text.contains("the breaker is open project=\"acme\" partition=3"),
-            "{text}"
-        );
+        assert!(text.contains("the breaker is open project=\"acme\" partition=3"), "{text}");
         assert_eq!(logged(Form::Text, "off"), "");
         assert!(subscriber(Form::Text, "x=loud", false, stdout).is_err());
     }

@@ -39,10 +39,7 @@ pub(crate) type Params = [(String, String)];
 
 /// The value of a parameter; empty counts as absent.
 pub(crate) fn param<'a>(params: &'a Params, name: &str) -> Option<&'a str> {
-    params
-        .iter()
-        .find(|(key, value)| key == name && !value.is_empty())
-        .map(|(_, value)| value.as_str())
+    params.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
 }
 
 /// Answers one request with a right key.
@@ -63,58 +60,31 @@ fn by_id(scene: &Scene<'_>, id: &str) -> Answer {
         let (status, body) = match scene.config.unknown_id {
             UnknownId::EmptyItems => (200, json!({"Items": []})),
             UnknownId::BadRequest => (400, json!({"errorCode": "missing_data"})),
-            UnknownId::NotFound => (
-                404,
-                json!({"errorCode": "missing_data", "message": "no such submission"}),
-            ),
+            UnknownId::NotFound => (404, json!({"errorCode": "missing_data", "message": "no such submission"})),
         };
-        return Answer {
-            status,
-            body,
-            stale,
-        };
+        return Answer { status, body, stale };
     };
     let document = single(&view, scene.config.deleted_form, scene.webhook_url);
-    Answer {
-        status: 200,
-        body: json!({"Items": [document]}),
-        stale,
-    }
+    Answer { status: 200, body: json!({"Items": [document]}), stale }
 }
 
 fn list(scene: &Scene<'_>, params: &Params) -> Answer {
     let (filter, count) = match question(scene, params) {
         Ok(question) => question,
         Err(body) => {
-            return Answer {
-                status: 400,
-                body,
-                stale: false,
-            };
+            return Answer { status: 400, body, stale: false };
         }
     };
-    let count = if scene.short {
-        (count / 2).max(1)
-    } else {
-        count
-    };
+    let count = if scene.short { (count / 2).max(1) } else { count };
     let views = scene.world.list(scene.project, &filter, count, scene.at);
     let shape = &scene.config.list;
-    let rows: Vec<Value> = views
-        .iter()
-        .map(|view| row(view, scene.config.deleted_form, shape.aml))
-        .collect();
+    let rows: Vec<Value> = views.iter().map(|view| row(view, scene.config.deleted_form, shape.aml)).collect();
     let mut body = json!({"Items": rows});
     // A full page names a next one even if that turns out empty: the store behind does not look ahead.
     if let Some(last) = views.last().filter(|_| views.len() == count) {
-        body["nextpageKey"] =
-            json!({"id": last.fixed.id, "created_at": iso(last.fixed.created_at)});
+        body["nextpageKey"] = json!({"id": last.fixed.id, "created_at": iso(last.fixed.created_at)});
     }
-    Answer {
-        status: 200,
-        body,
-        stale: false,
-    }
+    Answer { status: 200, body, stale: false }
 }
 
 fn question(scene: &Scene<'_>, params: &Params) -> Result<(Filter, usize), Value> {
@@ -126,9 +96,7 @@ fn question(scene: &Scene<'_>, params: &Params) -> Result<(Filter, usize), Value
     };
     let day = |name: &str| match param(params, name) {
         None => Ok(None),
-        Some(text) => parse_day(text, shape.day_zone_hours)
-            .map(Some)
-            .ok_or_else(|| invalid_format(name)),
+        Some(text) => parse_day(text, shape.day_zone_hours).map(Some).ok_or_else(|| invalid_format(name)),
     };
     let after = match (param(params, "nextpage_id"), param(params, "nextpage_date")) {
         (None, None) => None,
@@ -154,24 +122,14 @@ fn sliced(answer: Answer, part: &str) -> Answer {
         return answer;
     };
     let items = members.remove("Items").and_then(|items| match items {
-        Value::Array(items) => items
-            .into_iter()
-            .map(|item| slice(item, part))
-            .collect::<Option<Vec<Value>>>(),
+        Value::Array(items) => items.into_iter().map(|item| slice(item, part)).collect::<Option<Vec<Value>>>(),
         _ => None,
     });
     let Some(items) = items else {
-        return Answer {
-            status: 400,
-            body: invalid_parameter("request_type"),
-            stale: false,
-        };
+        return Answer { status: 400, body: invalid_parameter("request_type"), stale: false };
     };
     members.insert("Items".to_owned(), Value::Array(items));
-    Answer {
-        body: Value::Object(members),
-        ..answer
-    }
+    Answer { body: Value::Object(members), ..answer }
 }
 
 fn invalid_parameter(name: &str) -> Value {

@@ -66,8 +66,7 @@ pub enum Change {
 impl Change {
     /// Makes it true at `now` (milliseconds since the epoch).
     pub fn apply(&self, state: &mut State, now: i64) {
-        let reviewer =
-            |by_hand: bool| Some(Cow::Borrowed(if by_hand { REVIEWER } else { "system" }));
+        let reviewer = |by_hand: bool| Some(Cow::Borrowed(if by_hand { REVIEWER } else { "system" }));
         match *self {
             Change::Create => {}
             Change::Retry(code) => state.retries.push(code.into()),
@@ -77,16 +76,7 @@ impl Change {
                 decide(state, Kyc::Rejected, codes, reviewer(by_hand));
             }
             Change::Reverse { approved, codes } => {
-                decide(
-                    state,
-                    if approved {
-                        Kyc::Approved
-                    } else {
-                        Kyc::Rejected
-                    },
-                    codes,
-                    reviewer(true),
-                );
+                decide(state, if approved { Kyc::Approved } else { Kyc::Rejected }, codes, reviewer(true));
                 state.update = Some(edit(now, &["kycStatus"]));
             }
             Change::Reasons(codes) => {
@@ -103,40 +93,21 @@ impl Change {
             Change::Monitor => state.monitored.push(now),
             Change::Inject => {
                 state.address_of += 1;
-                state.injections.push(Injection {
-                    at: now,
-                    fail_code: None,
-                });
+                state.injections.push(Injection { at: now, fail_code: None });
             }
             Change::FailInjection(code) => {
-                state.injections.push(Injection {
-                    at: now,
-                    fail_code: Some(code.into()),
-                });
+                state.injections.push(Injection { at: now, fail_code: Some(code.into()) });
             }
             Change::Face { approved } => state.face.push(FaceAuth { at: now, approved }),
             Change::Delete { hard } => {
-                let kind = if hard {
-                    DeletionKind::Hard
-                } else {
-                    DeletionKind::Soft
-                };
-                state.deletion = Some(Deletion {
-                    kind,
-                    at: now,
-                    comment: Some("retention period ended".into()),
-                });
+                let kind = if hard { DeletionKind::Hard } else { DeletionKind::Soft };
+                state.deletion = Some(Deletion { kind, at: now, comment: Some("retention period ended".into()) });
             }
         }
     }
 }
 
-fn decide(
-    state: &mut State,
-    to: Kyc,
-    codes: &'static [&'static str],
-    reviewer: Option<Cow<'static, str>>,
-) {
+fn decide(state: &mut State, to: Kyc, codes: &'static [&'static str], reviewer: Option<Cow<'static, str>>) {
     state.kyc = to;
     state.reasons = reasons(codes);
     state.reviewer = reviewer;
@@ -147,19 +118,9 @@ fn reasons(codes: &'static [&'static str]) -> Vec<Reason> {
         "timeout" => "KYC rejected due to timeout.".into(),
         code => REMARKS[code.len() % REMARKS.len()].into(),
     };
-    codes
-        .iter()
-        .map(|&code| Reason {
-            code: code.into(),
-            comment: comment(code),
-        })
-        .collect()
+    codes.iter().map(|&code| Reason { code: code.into(), comment: comment(code) }).collect()
 }
 
 fn edit(at: i64, fields: &[&'static str]) -> Update {
-    Update {
-        admin: REVIEWER.into(),
-        at,
-        fields: fields.iter().map(|&name| name.into()).collect(),
-    }
+    Update { admin: REVIEWER.into(), at, fields: fields.iter().map(|&name| name.into()).collect() }
 }

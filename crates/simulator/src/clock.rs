@@ -45,9 +45,7 @@ pub(crate) fn iso(millis: i64) -> String {
 
 /// The reverse of [`iso`]; also takes an offset.
 pub(crate) fn parse_iso(text: &str) -> Option<i64> {
-    text.parse::<jiff::Timestamp>()
-        .ok()
-        .map(jiff::Timestamp::as_millisecond)
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
 /// The first millisecond of a day given as `YYYY-MM-DD` or `YYYYMMDD`, in a zone `hours` east of Greenwich.
@@ -73,19 +71,10 @@ mod tests {
     fn times_and_days_round_trip() {
         assert_eq!(iso(1_772_429_276_279), "2026-03-02T05:27:56.279Z");
         assert_eq!(iso(1_772_429_276_000), "2026-03-02T05:27:56.000Z");
-        assert_eq!(
-            parse_iso("2026-03-02T05:27:56.279Z"),
-            Some(1_772_429_276_279)
-        );
+        assert_eq!(parse_iso("2026-03-02T05:27:56.279Z"), Some(1_772_429_276_279));
         assert_eq!(parse_day("2026-03-02", 0), parse_day("20260302", 0));
-        assert_eq!(
-            parse_day("2026-03-02", 0).map(iso).as_deref(),
-            Some("2026-03-02T00:00:00.000Z")
-        );
-        assert_eq!(
-            parse_day("2026-03-02", 9).map(iso).as_deref(),
-            Some("2026-03-01T15:00:00.000Z")
-        );
+        assert_eq!(parse_day("2026-03-02", 0).map(iso).as_deref(), Some("2026-03-02T00:00:00.000Z"));
+        assert_eq!(parse_day("2026-03-02", 9).map(iso).as_deref(), Some("2026-03-01T15:00:00.000Z"));
         assert_eq!(parse_day("02.03.2026", 0), None);
     }
 }

@@ -57,12 +57,7 @@ pub struct Project {
 impl Project {
     /// A project without targets yet.
     pub fn new(id: &str, api_key: &str) -> Project {
-        Project {
-            id: id.to_owned(),
-            api_key: api_key.to_owned(),
-            targets: Vec::new(),
-            token: None,
-        }
+        Project { id: id.to_owned(), api_key: api_key.to_owned(), targets: Vec::new(), token: None }
     }
 }
 

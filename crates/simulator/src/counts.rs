@@ -52,10 +52,7 @@ impl Counters {
     pub(crate) fn single(&self, project: &str, id: &str) {
         let mut inner = self.lock();
         inner.counts.singles += 1;
-        *inner
-            .gets
-            .entry((project.to_owned(), id.to_owned()))
-            .or_default() += 1;
+        *inner.gets.entry((project.to_owned(), id.to_owned())).or_default() += 1;
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -63,11 +60,7 @@ impl Counters {
     }
 
     pub(crate) fn gets(&self, project: &str, id: &str) -> u64 {
-        self.lock()
-            .gets
-            .get(&(project.to_owned(), id.to_owned()))
-            .copied()
-            .unwrap_or(0)
+        self.lock().gets.get(&(project.to_owned(), id.to_owned())).copied().unwrap_or(0)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -28,16 +28,8 @@ pub(crate) fn single(view: &View, form: DeletedForm, webhook_url: Option<&str>) 
         return deleted(fixed, state, form);
     }
     let mut document = heading(fixed, state);
-    put(
-        &mut document,
-        "applicant_id",
-        (state.kyc != Kyc::Incomplete).then(|| applicant_id(fixed)),
-    );
-    put(
-        &mut document,
-        "tokenId",
-        fixed.traits.token.then(|| token_id(fixed)),
-    );
+    put(&mut document, "applicant_id", (state.kyc != Kyc::Incomplete).then(|| applicant_id(fixed)));
+    put(&mut document, "tokenId", fixed.traits.token.then(|| token_id(fixed)));
     put(&mut document, "pending_at", state.pending_at.map(iso));
     put(&mut document, "reviewer", state.reviewer.as_deref());
     let last = state.update.as_ref();
@@ -46,24 +38,18 @@ pub(crate) fn single(view: &View, form: DeletedForm, webhook_url: Option<&str>) 
         "updateHistory",
         last.map(|last| json!({"updateAdmin": last.admin, "updateTime": iso(last.at)})),
     );
-    let memo = last.map(
-        |last| json!({"text": REMARKS[fixed.user % REMARKS.len()], "updated_at": iso(last.at)}),
-    );
+    let memo = last.map(|last| json!({"text": REMARKS[fixed.user % REMARKS.len()], "updated_at": iso(last.at)}));
     put(&mut document, "memo", memo);
     put(&mut document, "data", Some(data(fixed, state)));
     put(&mut document, "kyc", Some(kyc(fixed, state)));
     put(&mut document, "aml", Some(aml(state)));
-    put(
-        &mut document,
-        "duplicated_information",
-        duplicated_information(fixed, state),
-    );
+    put(&mut document, "duplicated_information", duplicated_information(fixed, state));
     put(&mut document, "Injection_action", injections(state));
-    if let (Some(members), Value::Object(rest)) = (document.as_object_mut(), ballast(fixed, state))
-    {
+    if let (Some(members), Value::Object(rest)) = (document.as_object_mut(), ballast(fixed, state)) {
         members.extend(rest);
     }
-    let mut options = json!({"option_aml": fixed.traits.aml, "option_ageLimit": "13", "accepted_id": ["passport", "government_id"]});
+    let mut options =
+        json!({"option_aml": fixed.traits.aml, "option_ageLimit": "13", "accepted_id": ["passport", "government_id"]});
     put(&mut options, "webhookURL", webhook_url);
     put(&mut document, "project_options", Some(options));
     document
@@ -77,16 +63,8 @@ pub(crate) fn row(view: &View, form: DeletedForm, aml_rows: ListAml) -> Value {
     }
     let mut row = heading(fixed, state);
     let mut shown = json!({"nationality": person(state.name_of).nationality});
-    let name = if fixed.traits.knowledge_based {
-        "name"
-    } else {
-        "full_name"
-    };
-    put(
-        &mut shown,
-        name,
-        (state.kyc != Kyc::Incomplete).then_some(person(state.name_of).full),
-    );
+    let name = if fixed.traits.knowledge_based { "name" } else { "full_name" };
+    put(&mut shown, name, (state.kyc != Kyc::Incomplete).then_some(person(state.name_of).full));
     put(&mut row, "data", Some(shown));
     put(&mut row, "kyc", Some(result(state)));
     let with_aml = match aml_rows {
@@ -94,8 +72,7 @@ pub(crate) fn row(view: &View, form: DeletedForm, aml_rows: ListAml) -> Value {
         ListAml::Some => fixed.user.is_multiple_of(2),
         ListAml::Always => true,
     };
-    let screening =
-        json!({"currentstatus": state.risk.status(), "risk_level_summary": state.risk.as_str()});
+    let screening = json!({"currentstatus": state.risk.status(), "risk_level_summary": state.risk.as_str()});
     put(&mut row, "aml", with_aml.then_some(screening));
     row
 }
@@ -114,10 +91,7 @@ pub(crate) fn slice(document: Value, request_type: &str) -> Option<Value> {
         return None;
     }
     let kept = ["submission_id", request_type];
-    let part: Map<String, Value> = kept
-        .iter()
-        .filter_map(|name| members.remove_entry(*name))
-        .collect();
+    let part: Map<String, Value> = kept.iter().filter_map(|name| members.remove_entry(*name)).collect();
     Some(Value::Object(part))
 }
 
@@ -166,11 +140,7 @@ fn deleted(fixed: &Fixed, state: &State, form: DeletedForm) -> Value {
 }
 
 fn result(state: &State) -> Value {
-    let comments: Vec<&str> = state
-        .reasons
-        .iter()
-        .map(|reason| &*reason.comment)
-        .collect();
+    let comments: Vec<&str> = state.reasons.iter().map(|reason| &*reason.comment).collect();
     let codes: Vec<&str> = state.reasons.iter().map(|reason| &*reason.code).collect();
     json!({"result": state.kyc.as_str(), "comment": comments, "commentCode": codes})
 }
@@ -200,11 +170,8 @@ fn kyc(fixed: &Fixed, state: &State) -> Value {
             })
         })
         .collect();
-    let retry: Vec<Value> = state
-        .retries
-        .iter()
-        .map(|code| json!({"retryCode": code, "retryMsg": "please try again"}))
-        .collect();
+    let retry: Vec<Value> =
+        state.retries.iter().map(|code| json!({"retryCode": code, "retryMsg": "please try again"})).collect();
     put(&mut kyc, "attempts", Some(attempts));
     put(&mut kyc, "retry", Some(retry));
     kyc
@@ -299,55 +266,31 @@ mod tests {
     use std::sync::Arc;
 
     fn view(change: impl FnOnce(&mut State)) -> View {
-        let fixed = Fixed {
-            id: "k3f9x1mes3ugzb".into(),
-            user: 0,
-            traits: Traits::FULL,
-            created_at: 1_772_429_276_279,
-        };
+        let fixed = Fixed { id: "k3f9x1mes3ugzb".into(), user: 0, traits: Traits::FULL, created_at: 1_772_429_276_279 };
         let mut state = State::new(0, fixed.created_at);
         change(&mut state);
-        View {
-            fixed: Arc::new(fixed),
-            state: Arc::new(state),
-        }
+        View { fixed: Arc::new(fixed), state: Arc::new(state) }
     }
 
     #[test]
     fn a_single_document_has_the_members_of_the_paper() {
-        let document = single(
-            &view(|state| state.kyc = Kyc::Approved),
-            DeletedForm::default(),
-            Some("https://h.example/s"),
-        );
+        let document =
+            single(&view(|state| state.kyc = Kyc::Approved), DeletedForm::default(), Some("https://h.example/s"));
         assert_eq!(document["kyc"]["result"], "approved");
         assert_eq!(document["created_at"], "2026-03-02T05:27:56.279Z");
         assert_eq!(document["data"]["cf1"], "branch-07");
         assert_eq!(document["aml"]["currentstatus"], "Not Screened");
-        assert_eq!(
-            document["project_options"]["webhookURL"],
-            "https://h.example/s"
-        );
+        assert_eq!(document["project_options"]["webhookURL"], "https://h.example/s");
         assert!(document["kyc"]["comment"].is_array() && document["kyc"]["attempts"].is_array());
-        assert!(
-            document.get("pending_at").is_none(),
-            "only if it ever was pending"
-        );
-        assert!(
-            document.get("cf").is_none(),
-            "custom fields stand inside data"
-        );
+        assert!(document.get("pending_at").is_none(), "only if it ever was pending");
+        assert!(document.get("cf").is_none(), "custom fields stand inside data");
     }
 
     #[test]
     fn a_row_is_thinner_than_the_document() {
         let view = view(|state| state.kyc = Kyc::Rejected);
         let row = row(&view, DeletedForm::default(), ListAml::Never);
-        assert!(
-            row.get("aml").is_none()
-                && row["kyc"].get("attempts").is_none()
-                && row.get("reviewer").is_none()
-        );
+        assert!(row.get("aml").is_none() && row["kyc"].get("attempts").is_none() && row.get("reviewer").is_none());
         assert_eq!(row["kyc"]["result"], "rejected");
     }
 
@@ -355,17 +298,10 @@ mod tests {
     fn a_deleted_one_keeps_no_identity_in_any_form() {
         let view = view(|state| {
             state.kyc = Kyc::Approved;
-            state.deletion = Some(crate::state::Deletion {
-                kind: crate::state::DeletionKind::Soft,
-                at: 0,
-                comment: None,
-            });
+            state.deletion =
+                Some(crate::state::Deletion { kind: crate::state::DeletionKind::Soft, at: 0, comment: None });
         });
-        for form in [
-            DeletedForm::KycResult,
-            DeletedForm::Status,
-            DeletedForm::Email,
-        ] {
+        for form in [DeletedForm::KycResult, DeletedForm::Status, DeletedForm::Email] {
             let text = single(&view, form, None).to_string();
             assert!(text.contains(DELETED));
             for needle in crate::people::needles() {
@@ -378,13 +314,7 @@ mod tests {
     fn request_types_slice() {
         let document = single(&view(|_| {}), DeletedForm::default(), None);
         let names = |part: &str| -> Vec<String> {
-            slice(document.clone(), part)
-                .unwrap()
-                .as_object()
-                .unwrap()
-                .keys()
-                .cloned()
-                .collect()
+            slice(document.clone(), part).unwrap().as_object().unwrap().keys().cloned().collect()
         };
         assert_eq!(names("kyc"), ["kyc", "submission_id"]);
         assert_eq!(names("aml"), ["aml", "submission_id"]);

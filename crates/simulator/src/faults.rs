@@ -137,16 +137,12 @@ impl FaultControl {
 
     /// Answers one submission with garbage from now on.
     pub fn poison(&self, project: &str, id: &str) {
-        self.lock()
-            .poisoned
-            .insert((project.to_owned(), id.to_owned()));
+        self.lock().poisoned.insert((project.to_owned(), id.to_owned()));
     }
 
     /// Answers a poisoned submission honestly again.
     pub fn heal(&self, project: &str, id: &str) {
-        self.lock()
-            .poisoned
-            .remove(&(project.to_owned(), id.to_owned()));
+        self.lock().poisoned.remove(&(project.to_owned(), id.to_owned()));
     }
 
     /// No faults any more: none for all, none for one project, nothing poisoned.
@@ -170,34 +166,17 @@ impl FaultControl {
     /// whatever the settings.
     pub(crate) fn judge(&self, project: Option<&str>, id: Option<&str>) -> Verdict {
         let mut inner = self.lock();
-        let (fate, stale, jitter, kind) = (
-            inner.rng.f64(),
-            inner.rng.f64(),
-            inner.rng.f64(),
-            inner.rng.u8(..),
-        );
+        let (fate, stale, jitter, kind) = (inner.rng.f64(), inner.rng.f64(), inner.rng.f64(), inner.rng.u8(..));
         let own = project.and_then(|project| inner.projects.get(project));
         let faults = own.unwrap_or(&inner.all);
         let poisoned = match (project, id) {
-            (Some(project), Some(id)) => inner
-                .poisoned
-                .contains(&(project.to_owned(), id.to_owned())),
+            (Some(project), Some(id)) => inner.poisoned.contains(&(project.to_owned(), id.to_owned())),
             _ => false,
         };
-        let lag = if id.is_some() {
-            faults.read_lag_ms
-        } else {
-            faults.list_lag_ms
-        };
-        let stale = if stale < faults.stale_rate {
-            faults.stale_ms
-        } else {
-            0
-        };
+        let lag = if id.is_some() { faults.read_lag_ms } else { faults.list_lag_ms };
+        let stale = if stale < faults.stale_rate { faults.stale_ms } else { 0 };
         Verdict {
-            delay: Duration::from_millis(
-                faults.latency_ms + (jitter * (faults.jitter_ms + 1) as f64) as u64,
-            ),
+            delay: Duration::from_millis(faults.latency_ms + (jitter * (faults.jitter_ms + 1) as f64) as u64),
             age_ms: lag.max(stale) as i64,
             strike: strike(faults, fate, kind, poisoned),
         }
@@ -223,20 +202,9 @@ fn strike(faults: &Faults, mut fate: f64, kind: u8, poisoned: bool) -> Option<St
     }
     let shares = [
         (faults.cut_rate, Strike::Cut),
-        (
-            faults.hang_rate,
-            Strike::Hang(Duration::from_millis(faults.hang_ms)),
-        ),
-        (
-            faults.throttle_rate,
-            Strike::Throttled {
-                retry_after_s: faults.retry_after_s,
-            },
-        ),
-        (
-            faults.error_rate,
-            Strike::Error(if kind.is_multiple_of(2) { 500 } else { 502 }),
-        ),
+        (faults.hang_rate, Strike::Hang(Duration::from_millis(faults.hang_ms))),
+        (faults.throttle_rate, Strike::Throttled { retry_after_s: faults.retry_after_s }),
+        (faults.error_rate, Strike::Error(if kind.is_multiple_of(2) { 500 } else { 502 })),
         (faults.garbage_rate, garbage),
     ];
     for (rate, strike) in shares {
@@ -263,27 +231,16 @@ mod tests {
             stale_rate: 0.30,
             ..Faults::default()
         });
-        let verdicts: Vec<Verdict> = (0..20_000)
-            .map(|_| control.judge(Some("acme"), Some("a")))
-            .collect();
+        let verdicts: Vec<Verdict> = (0..20_000).map(|_| control.judge(Some("acme"), Some("a"))).collect();
         let share = |wanted: fn(&Verdict) -> bool| {
             verdicts.iter().filter(|verdict| wanted(verdict)).count() as f64 / verdicts.len() as f64
         };
         let close = |share: f64, wanted: f64| {
             assert!((share - wanted).abs() < 0.01, "{share} is not {wanted}");
         };
-        close(
-            share(|verdict| matches!(verdict.strike, Some(Strike::Error(_)))),
-            0.10,
-        );
-        close(
-            share(|verdict| matches!(verdict.strike, Some(Strike::Throttled { .. }))),
-            0.05,
-        );
-        close(
-            share(|verdict| matches!(verdict.strike, Some(Strike::Garbage(_)))),
-            0.20,
-        );
+        close(share(|verdict| matches!(verdict.strike, Some(Strike::Error(_)))), 0.10);
+        close(share(|verdict| matches!(verdict.strike, Some(Strike::Throttled { .. }))), 0.05);
+        close(share(|verdict| matches!(verdict.strike, Some(Strike::Garbage(_)))), 0.20);
         close(share(|verdict| verdict.strike == Some(Strike::Cut)), 0.02);
         close(share(|verdict| verdict.age_ms > 0), 0.30);
     }
@@ -292,14 +249,8 @@ mod tests {
     fn a_seed_gives_the_same_verdicts() {
         let roll = || {
             let control = FaultControl::new(11);
-            control.set(Faults {
-                error_rate: 0.5,
-                jitter_ms: 50,
-                ..Faults::default()
-            });
-            (0..500)
-                .map(|_| control.judge(None, None))
-                .collect::<Vec<_>>()
+            control.set(Faults { error_rate: 0.5, jitter_ms: 50, ..Faults::default() });
+            (0..500).map(|_| control.judge(None, None)).collect::<Vec<_>>()
         };
         assert_eq!(roll(), roll());
     }
@@ -307,22 +258,10 @@ mod tests {
     #[test]
     fn a_project_and_a_submission_can_suffer_alone() {
         let control = FaultControl::new(1);
-        control.set_for(
-            "beta",
-            Faults {
-                forbidden: true,
-                ..Faults::default()
-            },
-        );
+        control.set_for("beta", Faults { forbidden: true, ..Faults::default() });
         control.poison("acme", "a");
-        assert_eq!(
-            control.judge(Some("beta"), Some("a")).strike,
-            Some(Strike::Forbidden)
-        );
-        assert!(matches!(
-            control.judge(Some("acme"), Some("a")).strike,
-            Some(Strike::Garbage(_))
-        ));
+        assert_eq!(control.judge(Some("beta"), Some("a")).strike, Some(Strike::Forbidden));
+        assert!(matches!(control.judge(Some("acme"), Some("a")).strike, Some(Strike::Garbage(_))));
         assert_eq!(control.judge(Some("acme"), Some("b")).strike, None);
         control.heal("acme", "a");
         assert_eq!(control.judge(Some("acme"), Some("a")).strike, None);

@@ -38,9 +38,7 @@ pub use life::{Life, Mix, Pace, Plot, Step};
 pub use scenario::{Rate, Report, Scenario, ScenarioError};
 pub use sent::{Posted, SendRecord, Sent, WebhookFaults};
 pub use simulator::Simulator;
-pub use state::{
-    Deletion, DeletionKind, FaceAuth, Injection, Kyc, Reason, Risk, State, Text, Update,
-};
+pub use state::{Deletion, DeletionKind, FaceAuth, Injection, Kyc, Reason, Risk, State, Text, Update};
 pub use view::{Traits, TruthView};
 pub use webhooks::Trigger;
 pub use world::{World, WorldError};

@@ -22,10 +22,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Pace {
-        Pace {
-            min_ms: 20,
-            max_ms: 400,
-        }
+        Pace { min_ms: 20, max_ms: 400 }
     }
 }
 
@@ -141,32 +138,15 @@ impl Life {
             knowledge_based: rng.u8(..7) == 0,
             aml: matches!(plot, Plot::AmlClean | Plot::AmlFlag | Plot::AmlMonitor),
         };
-        let mut plan = Plan {
-            rng,
-            pace,
-            steps: Vec::new(),
-        };
+        let mut plan = Plan { rng, pace, steps: Vec::new() };
         plan.play(plot);
-        Life {
-            plot,
-            traits,
-            steps: plan.steps,
-        }
+        Life { plot, traits, steps: plan.steps }
     }
 }
 
-const RETRY_CODES: [&str; 5] = [
-    "glare_detected",
-    "face_compare_underscore",
-    "mrz_protocol_fail",
-    "document_expired",
-    "recaptured_document",
-];
-const FAIL_CODES: [&str; 3] = [
-    "distanceChecks_ipGeo",
-    "blackliskCountries",
-    "ipRisk_failCategory",
-];
+const RETRY_CODES: [&str; 5] =
+    ["glare_detected", "face_compare_underscore", "mrz_protocol_fail", "document_expired", "recaptured_document"];
+const FAIL_CODES: [&str; 3] = ["distanceChecks_ipGeo", "blackliskCountries", "ipRisk_failCategory"];
 const REJECTIONS: [&[&str]; 5] = [
     &["id_image_badImage"],
     &["duplicate_user", "duplicated_face"],
@@ -198,13 +178,7 @@ impl Plan<'_> {
             Plot::AmlMonitor => self.monitor(),
             Plot::Injection => self.inject(),
             Plot::FaceAuth => self.face(),
-            Plot::Timeout => self.tell(
-                Change::Reject {
-                    codes: &["timeout"],
-                    by_hand: false,
-                },
-                Trigger::Rejected,
-            ),
+            Plot::Timeout => self.tell(Change::Reject { codes: &["timeout"], by_hand: false }, Trigger::Rejected),
             Plot::Deleted => self.delete(true),
             Plot::SilentlyDeleted => self.delete(false),
             Plot::Abandoned => {}
@@ -220,11 +194,7 @@ impl Plan<'_> {
         let (min, max) = (self.pace.min_ms, self.pace.max_ms.max(self.pace.min_ms));
         let after_ms = self.rng.u64(min..=max);
         let tell = trigger.map(|trigger| (trigger, self.rng.u8(..trigger.shapes())));
-        self.steps.push(Step {
-            after_ms,
-            change,
-            tell,
-        });
+        self.steps.push(Step { after_ms, change, tell });
     }
 
     fn tell(&mut self, change: Change, trigger: Trigger) {
@@ -267,13 +237,7 @@ impl Plan<'_> {
         for _ in 0..3 {
             self.retry();
         }
-        self.tell(
-            Change::Reject {
-                codes: &["too_many_retry"],
-                by_hand: false,
-            },
-            Trigger::Rejected,
-        );
+        self.tell(Change::Reject { codes: &["too_many_retry"], by_hand: false }, Trigger::Rejected);
     }
 
     fn reverse(&mut self) {
@@ -281,11 +245,7 @@ impl Plan<'_> {
         self.decide(Some(approved), false);
         for _ in 0..=self.rng.u8(..2) {
             approved = !approved;
-            let codes = if approved {
-                &[]
-            } else {
-                self.pick(&REJECTIONS)
-            };
+            let codes = if approved { &[] } else { self.pick(&REJECTIONS) };
             self.tell(Change::Reverse { approved, codes }, Trigger::Updated);
         }
     }
@@ -293,11 +253,7 @@ impl Plan<'_> {
     fn screen(&mut self, levels: &[Risk]) {
         self.approve();
         for &risk in levels {
-            let matches = if risk == Risk::NotScreened {
-                0
-            } else {
-                self.rng.u32(1..4)
-            };
+            let matches = if risk == Risk::NotScreened { 0 } else { self.rng.u32(1..4) };
             self.tell(Change::Screen { risk, matches }, Trigger::Aml);
         }
     }
@@ -339,17 +295,8 @@ impl Plan<'_> {
     }
 
     fn change_reasons(&mut self) {
-        self.tell(
-            Change::Reject {
-                codes: &["id_image_badImage"],
-                by_hand: false,
-            },
-            Trigger::Rejected,
-        );
-        self.tell(
-            Change::Reasons(&["id_image_invalidId", "other"]),
-            Trigger::Updated,
-        );
+        self.tell(Change::Reject { codes: &["id_image_badImage"], by_hand: false }, Trigger::Rejected);
+        self.tell(Change::Reasons(&["id_image_invalidId", "other"]), Trigger::Updated);
     }
 }
 
@@ -366,9 +313,7 @@ mod tests {
         for seed in 0..200 {
             assert_eq!(plan(seed, &Mix::default()), plan(seed, &Mix::default()));
         }
-        assert!(
-            (0..200).any(|seed| plan(seed, &Mix::default()) != plan(seed + 1, &Mix::default()))
-        );
+        assert!((0..200).any(|seed| plan(seed, &Mix::default()) != plan(seed + 1, &Mix::default())));
     }
 
     #[test]
@@ -378,14 +323,8 @@ mod tests {
             assert!(lives.iter().any(|life| life.plot == *plot), "{plot:?}");
         }
         for trigger in Trigger::ALL {
-            let told = lives
-                .iter()
-                .flat_map(|life| &life.steps)
-                .filter_map(|step| step.tell);
-            let mut shapes: Vec<u8> = told
-                .filter(|tell| tell.0 == trigger)
-                .map(|tell| tell.1)
-                .collect();
+            let told = lives.iter().flat_map(|life| &life.steps).filter_map(|step| step.tell);
+            let mut shapes: Vec<u8> = told.filter(|tell| tell.0 == trigger).map(|tell| tell.1).collect();
             shapes.sort_unstable();
             shapes.dedup();
             assert_eq!(shapes.len(), usize::from(trigger.shapes()), "{trigger:?}");
@@ -397,11 +336,7 @@ mod tests {
         for seed in 0..500 {
             let life = plan(seed, &Mix::default());
             assert_eq!(life.steps[0].change, Change::Create);
-            assert!(
-                life.steps
-                    .iter()
-                    .all(|step| (20..=400).contains(&step.after_ms))
-            );
+            assert!(life.steps.iter().all(|step| (20..=400).contains(&step.after_ms)));
         }
         assert_eq!(plan(3, &Mix::only(Plot::Abandoned)).plot, Plot::Abandoned);
     }

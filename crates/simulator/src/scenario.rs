@@ -81,11 +81,7 @@ pub struct Rate {
 
 impl Default for Rate {
     fn default() -> Rate {
-        Rate {
-            per_second: 50.0,
-            seconds: 10.0,
-            pool: 0,
-        }
+        Rate { per_second: 50.0, seconds: 10.0, pool: 0 }
     }
 }
 
@@ -122,11 +118,7 @@ impl Scenario {
     /// the lives that still run.
     pub async fn run(&self, sim: &Simulator) -> Result<Report, ScenarioError> {
         let start = Instant::now();
-        let projects = if self.projects.is_empty() {
-            sim.world().projects()
-        } else {
-            self.projects.clone()
-        };
+        let projects = if self.projects.is_empty() { sim.world().projects() } else { self.projects.clone() };
         self.prepare(sim, &projects);
         let mut report = Report {
             seed: self.seed,
@@ -148,9 +140,7 @@ impl Scenario {
 
     /// The life of the n-th submission: depends on the seed and the number alone.
     pub fn life(&self, number: usize) -> Life {
-        let mut rng = fastrand::Rng::with_seed(
-            self.seed ^ (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15),
-        );
+        let mut rng = fastrand::Rng::with_seed(self.seed ^ (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         Life::plan(&mut rng, &self.mix, self.pace)
     }
 
@@ -163,25 +153,12 @@ impl Scenario {
             return;
         }
         for project in projects {
-            let known = sim
-                .config()
-                .projects
-                .iter()
-                .find(|known| known.id == *project);
-            sim.set_targets(
-                project,
-                self.targets.clone(),
-                known.and_then(|known| known.token.clone()),
-            );
+            let known = sim.config().projects.iter().find(|known| known.id == *project);
+            sim.set_targets(project, self.targets.clone(), known.and_then(|known| known.token.clone()));
         }
     }
 
-    async fn live(
-        &self,
-        sim: &Simulator,
-        projects: &[String],
-        report: &mut Report,
-    ) -> Result<(), ScenarioError> {
+    async fn live(&self, sim: &Simulator, projects: &[String], report: &mut Report) -> Result<(), ScenarioError> {
         let places = Arc::new(Semaphore::new(self.alive.max(1)));
         let start = Instant::now();
         let mut lives: JoinSet<Result<(), WorldError>> = JoinSet::new();
@@ -247,9 +224,7 @@ impl Scenario {
 }
 
 fn turn(projects: &[String], number: usize) -> Result<String, WorldError> {
-    let index = number
-        .checked_rem(projects.len())
-        .ok_or_else(|| WorldError::NoProject("(none)".to_owned()))?;
+    let index = number.checked_rem(projects.len()).ok_or_else(|| WorldError::NoProject("(none)".to_owned()))?;
     Ok(projects[index].clone())
 }
 
@@ -265,18 +240,11 @@ async fn due(start: Instant, number: usize, per_second: f64) -> Instant {
     due
 }
 
-async fn play(
-    sim: &Simulator,
-    project: &str,
-    id: &str,
-    number: usize,
-    life: &Life,
-) -> Result<(), WorldError> {
+async fn play(sim: &Simulator, project: &str, id: &str, number: usize, life: &Life) -> Result<(), WorldError> {
     for step in &life.steps {
         tokio::time::sleep(Duration::from_millis(step.after_ms)).await;
         if step.change == Change::Create {
-            sim.world()
-                .create_with(project, id, life.traits, user_of(number))?;
+            sim.world().create_with(project, id, life.traits, user_of(number))?;
         } else {
             sim.change(project, id, &step.change)?;
         }

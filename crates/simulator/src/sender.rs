@@ -65,10 +65,7 @@ impl Sender {
         tasks: TaskTracker,
     ) -> std::io::Result<Sender> {
         let targets = config.projects.iter().map(|project| {
-            let target = Target {
-                bases: project.targets.clone(),
-                token: project.token.clone(),
-            };
+            let target = Target { bases: project.targets.clone(), token: project.token.clone() };
             (project.id.clone(), target)
         });
         let faults = WebhookFaults::default();
@@ -77,11 +74,7 @@ impl Sender {
         Ok(Sender {
             client: client()?,
             targets: Mutex::new(targets.collect()),
-            settings: Mutex::new(Settings {
-                faults,
-                slots,
-                rng: fastrand::Rng::with_seed(config.seed),
-            }),
+            settings: Mutex::new(Settings { faults, slots, rng: fastrand::Rng::with_seed(config.seed) }),
             book: Mutex::default(),
             backlog: Arc::new(Semaphore::new(BACKLOG as usize)),
             turn: AtomicUsize::new(0),
@@ -108,10 +101,7 @@ impl Sender {
     pub(crate) fn shown_url(&self, project: &str) -> Option<String> {
         let targets = lock(&self.targets);
         let target = targets.get(project)?;
-        target
-            .bases
-            .first()
-            .map(|base| url(base, project, target.token.as_deref()))
+        target.bases.first().map(|base| url(base, project, target.token.as_deref()))
     }
 
     pub(crate) fn sent(&self) -> Sent {
@@ -133,8 +123,7 @@ impl Sender {
     pub(crate) async fn post_now(&self, project: &str, body: &Value) -> Posted {
         lock(&self.book).sent.webhooks += 1;
         let timeout = Duration::from_millis(lock(&self.settings).faults.timeout_ms);
-        self.post(&parcel(project, body, Instant::now()), timeout)
-            .await
+        self.post(&parcel(project, body, Instant::now()), timeout).await
     }
 
     /// Takes one body for delivery under the present faults; waits while the backlog is full.
@@ -150,8 +139,7 @@ impl Sender {
         }
         let parcel = Arc::new(parcel(project, body, due));
         for wait in waits {
-            let (sender, place, parcel) =
-                (Arc::clone(self), Arc::clone(&place), Arc::clone(&parcel));
+            let (sender, place, parcel) = (Arc::clone(self), Arc::clone(&place), Arc::clone(&parcel));
             let (faults, slots, stop) = (faults.clone(), Arc::clone(&slots), self.stop.clone());
             self.tasks.spawn(async move {
                 let _place = place;
@@ -170,32 +158,17 @@ impl Sender {
         let mut waits = Vec::new();
         if rng.f64() >= faults.loss_rate {
             let repeated = rng.f64() < faults.repeat_rate;
-            let copies = if repeated {
-                rng.u32(2..=faults.max_copies.max(2))
-            } else {
-                1
-            };
+            let copies = if repeated { rng.u32(2..=faults.max_copies.max(2)) } else { 1 };
             for _ in 0..copies {
                 let late = rng.f64() < faults.reorder_rate;
-                let wait = rng.u64(..=faults.delay_ms)
-                    + if late {
-                        rng.u64(..=faults.reorder_ms)
-                    } else {
-                        0
-                    };
+                let wait = rng.u64(..=faults.delay_ms) + if late { rng.u64(..=faults.reorder_ms) } else { 0 };
                 waits.push(Duration::from_millis(wait));
             }
         }
         (waits, faults.clone(), Arc::clone(slots))
     }
 
-    async fn carry(
-        &self,
-        parcel: &Parcel,
-        wait: Duration,
-        faults: &WebhookFaults,
-        slots: &Semaphore,
-    ) {
+    async fn carry(&self, parcel: &Parcel, wait: Duration, faults: &WebhookFaults, slots: &Semaphore) {
         const PAUSE_MAX: Duration = Duration::from_secs(30);
         let timeout = Duration::from_millis(faults.timeout_ms);
         let mut wait = wait;
@@ -211,44 +184,26 @@ impl Sender {
             }
             let posted = self.post(parcel, timeout).await;
             drop(slot);
-            if !faults.resend
-                || posted
-                    .status
-                    .is_some_and(|status| (200..300).contains(&status))
-            {
+            if !faults.resend || posted.status.is_some_and(|status| (200..300).contains(&status)) {
                 return;
             }
             let own = Duration::from_millis(200 << attempt.min(6));
-            wait = posted
-                .retry_after_s
-                .map_or(own, Duration::from_secs)
-                .min(PAUSE_MAX);
+            wait = posted.retry_after_s.map_or(own, Duration::from_secs).min(PAUSE_MAX);
         }
     }
 
     async fn post(&self, parcel: &Parcel, timeout: Duration) -> Posted {
         let Some(url) = self.next_url(&parcel.project) else {
             lock(&self.book).sent.without_target += 1;
-            return Posted {
-                status: None,
-                retry_after_s: None,
-                latency_us: 0,
-            };
+            return Posted { status: None, retry_after_s: None, latency_us: 0 };
         };
         let is_aml = &*parcel.trigger == "aml";
         if is_aml {
             self.world.note_aml(&parcel.project, &parcel.id, false);
         }
         let start = Instant::now();
-        let request = self
-            .client
-            .post(url)
-            .header(header::CONTENT_TYPE, "application/json");
-        let answer = request
-            .timeout(timeout)
-            .body(parcel.body.clone())
-            .send()
-            .await;
+        let request = self.client.post(url).header(header::CONTENT_TYPE, "application/json");
+        let answer = request.timeout(timeout).body(parcel.body.clone()).send().await;
         let end = Instant::now();
         let posted = Posted {
             status: answer.as_ref().ok().map(|answer| answer.status().as_u16()),
@@ -291,9 +246,7 @@ impl Sender {
 
     fn next_url(&self, project: &str) -> Option<String> {
         let targets = lock(&self.targets);
-        let target = targets
-            .get(project)
-            .filter(|target| !target.bases.is_empty())?;
+        let target = targets.get(project).filter(|target| !target.bases.is_empty())?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % target.bases.len();
         Some(url(&target.bases[turn], project, target.token.as_deref()))
     }
@@ -318,13 +271,7 @@ fn url(base: &str, project: &str, token: Option<&str>) -> String {
 }
 
 fn retry_after(answer: &reqwest::Response) -> Option<u64> {
-    answer
-        .headers()
-        .get(header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()
 }
 
 /// Plain HTTP to loopback only. The workspace builds reqwest without a crypto provider, and a client without one

@@ -145,17 +145,11 @@ impl Book {
 
     /// The sums, with the latencies of the accepted ones on record.
     pub(crate) fn sum(&self) -> Sent {
-        let accepted = self
-            .records
-            .iter()
-            .filter(|record| record.posted.status == Some(200));
+        let accepted = self.records.iter().filter(|record| record.posted.status == Some(200));
         let mut latencies: Vec<u64> = accepted.map(|record| record.posted.latency_us).collect();
         latencies.sort_unstable();
         let last = latencies.len().saturating_sub(1);
         let at = |percent: usize| latencies.get(last * percent / 100).copied().unwrap_or(0);
-        Sent {
-            latency_us: [at(50), at(99), at(100)],
-            ..self.sent.clone()
-        }
+        Sent { latency_us: [at(50), at(99), at(100)], ..self.sent.clone() }
     }
 }

@@ -41,12 +41,7 @@ pub(crate) struct Backend {
 struct Closed;
 
 /// Accepts until told to stop; the connections end with it.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    backend: Arc<Backend>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-) {
+pub(crate) async fn serve(listener: TcpListener, backend: Arc<Backend>, stop: CancellationToken, tasks: TaskTracker) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         // Both arms are cancel-safe: no permit and no connection is lost when the other one wins.
@@ -93,22 +88,15 @@ async fn connection(stream: TcpStream, backend: Arc<Backend>) {
         let backend = Arc::clone(&backend);
         async move { respond(&backend, &request).await }
     });
-    let served = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     // A closed connection is a fault that was asked for, or the client's own doing.
     tracing::trace!(?nodelay, ?served, "connection ended");
 }
 
-async fn respond(
-    backend: &Backend,
-    request: &Request<hyper::body::Incoming>,
-) -> Result<Response<Body>, Closed> {
+async fn respond(backend: &Backend, request: &Request<hyper::body::Incoming>) -> Result<Response<Body>, Closed> {
     backend.counters.add(|counts| counts.requests += 1);
     let query = request.uri().query().unwrap_or_default();
-    let params: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
-        .into_owned()
-        .collect();
+    let params: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let project = project_of(&backend.config, request.headers());
     let id = param(&params, "submission_id");
     match (project, id) {
@@ -119,27 +107,17 @@ async fn respond(
     let verdict = backend.faults.judge(project, id);
     // The state is read in the middle of the latency: some of it passes before, some after.
     pause(verdict.delay / 2).await;
-    if let Some(strike) = verdict
-        .strike
-        .filter(|strike| !matches!(strike, Strike::Garbage(_)))
-    {
+    if let Some(strike) = verdict.strike.filter(|strike| !matches!(strike, Strike::Garbage(_))) {
         return perform(backend, strike, verdict.delay / 2).await;
     }
     let Some(project) = project else {
         return Ok(forbidden());
     };
     if request.uri().path() != "/v3/submission" || request.method() != Method::GET {
-        return Ok(json(
-            StatusCode::NOT_FOUND,
-            r#"{"message":"Not Found"}"#.to_owned(),
-        ));
+        return Ok(json(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#.to_owned()));
     }
     let every = backend.config.list.short_page_every;
-    let page = if id.is_none() {
-        backend.pages.fetch_add(1, Ordering::Relaxed) + 1
-    } else {
-        0
-    };
+    let page = if id.is_none() { backend.pages.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 };
     let webhook_url = backend.sender.shown_url(project);
     let scene = Scene {
         world: &backend.world,
@@ -162,11 +140,7 @@ async fn respond(
 
 fn project_of<'a>(config: &'a Config, headers: &HeaderMap) -> Option<&'a str> {
     let key = headers.get("x-api-key")?.to_str().ok()?;
-    config
-        .projects
-        .iter()
-        .find(|project| project.api_key == key)
-        .map(|project| project.id.as_str())
+    config.projects.iter().find(|project| project.api_key == key).map(|project| project.id.as_str())
 }
 
 async fn pause(delay: Duration) {
@@ -175,11 +149,7 @@ async fn pause(delay: Duration) {
     }
 }
 
-async fn perform(
-    backend: &Backend,
-    strike: Strike,
-    rest: Duration,
-) -> Result<Response<Body>, Closed> {
+async fn perform(backend: &Backend, strike: Strike, rest: Duration) -> Result<Response<Body>, Closed> {
     let response = match strike {
         Strike::Cut | Strike::Garbage(_) => {
             backend.counters.add(|counts| counts.cut += 1);
@@ -196,14 +166,9 @@ async fn perform(
         }
         Strike::Throttled { retry_after_s } => {
             backend.counters.add(|counts| counts.throttled += 1);
-            let mut response = json(
-                StatusCode::TOO_MANY_REQUESTS,
-                r#"{"message":"Too Many Requests"}"#.to_owned(),
-            );
+            let mut response = json(StatusCode::TOO_MANY_REQUESTS, r#"{"message":"Too Many Requests"}"#.to_owned());
             if retry_after_s > 0 {
-                response
-                    .headers_mut()
-                    .insert(header::RETRY_AFTER, retry_after_s.into());
+                response.headers_mut().insert(header::RETRY_AFTER, retry_after_s.into());
             }
             response
         }
@@ -223,10 +188,7 @@ fn told(backend: &Backend, honest: &Answer) -> Response<Body> {
         counts.answered += u64::from(honest.status == 200);
         counts.refused += u64::from(honest.status != 200);
     });
-    json(
-        StatusCode::from_u16(honest.status).unwrap_or(StatusCode::OK),
-        honest.body.to_string(),
-    )
+    json(StatusCode::from_u16(honest.status).unwrap_or(StatusCode::OK), honest.body.to_string())
 }
 
 fn spoilt(garbage: Garbage, honest: &Answer) -> Response<Body> {
@@ -237,38 +199,23 @@ fn spoilt(garbage: Garbage, honest: &Answer) -> Response<Body> {
             json(StatusCode::OK, half)
         }
         Garbage::Html => {
-            let mut response = json(
-                StatusCode::OK,
-                "<html><body><h1>Service</h1></body></html>".to_owned(),
-            );
-            response.headers_mut().insert(
-                header::CONTENT_TYPE,
-                header::HeaderValue::from_static("text/html"),
-            );
+            let mut response = json(StatusCode::OK, "<html><body><h1>Service</h1></body></html>".to_owned());
+            response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/html"));
             response
         }
-        Garbage::WrongTypes => json(
-            StatusCode::OK,
-            r#"{"Items":{"submission_id":7,"kyc":"approved"}}"#.to_owned(),
-        ),
+        Garbage::WrongTypes => json(StatusCode::OK, r#"{"Items":{"submission_id":7,"kyc":"approved"}}"#.to_owned()),
         Garbage::Empty => json(StatusCode::OK, String::new()),
     }
 }
 
 fn forbidden() -> Response<Body> {
-    json(
-        StatusCode::FORBIDDEN,
-        r#"{"message":"Forbidden"}"#.to_owned(),
-    )
+    json(StatusCode::FORBIDDEN, r#"{"message":"Forbidden"}"#.to_owned())
 }
 
 fn json(status: StatusCode, body: String) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/json"),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     response
 }
 

@@ -37,9 +37,7 @@ struct Running {
 
 impl std::fmt::Debug for Simulator {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Simulator")
-            .field("base_url", &self.0.base_url)
-            .finish_non_exhaustive()
+        out.debug_struct("Simulator").field("base_url", &self.0.base_url).finish_non_exhaustive()
     }
 }
 
@@ -47,20 +45,11 @@ impl Simulator {
     /// Starts to answer on `listener`. Must be called within a tokio runtime.
     ///
     /// Fails if the listener has no address or no HTTP client can be made.
-    pub fn start(
-        listener: TcpListener,
-        config: Config,
-        clock: Clock,
-    ) -> std::io::Result<Simulator> {
+    pub fn start(listener: TcpListener, config: Config, clock: Clock) -> std::io::Result<Simulator> {
         let base_url = format!("http://{}/v3", listener.local_addr()?);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let world = Arc::new(World::new(&config, clock));
-        let sender = Arc::new(Sender::new(
-            &config,
-            Arc::clone(&world),
-            stop.clone(),
-            tasks.clone(),
-        )?);
+        let sender = Arc::new(Sender::new(&config, Arc::clone(&world), stop.clone(), tasks.clone())?);
         let backend = Arc::new(Backend {
             world,
             faults: FaultControl::new(config.seed),
@@ -69,20 +58,9 @@ impl Simulator {
             pages: AtomicU64::new(0),
             config,
         });
-        tasks.spawn(serve(
-            listener,
-            Arc::clone(&backend),
-            stop.clone(),
-            tasks.clone(),
-        ));
+        tasks.spawn(serve(listener, Arc::clone(&backend), stop.clone(), tasks.clone()));
         let guard = stop.clone().drop_guard();
-        Ok(Simulator(Arc::new(Running {
-            backend,
-            base_url,
-            tasks,
-            stop,
-            _guard: guard,
-        })))
+        Ok(Simulator(Arc::new(Running { backend, base_url, tasks, stop, _guard: guard })))
     }
 
     /// What a project's `base_url` has to be: `http://127.0.0.1:PORT/v3`.
@@ -136,17 +114,8 @@ impl Simulator {
     }
 
     /// The honest body of a trigger about a submission as it is now, in one of its [`Trigger::shapes`].
-    pub fn body(
-        &self,
-        project: &str,
-        id: &str,
-        trigger: Trigger,
-        shape: u8,
-    ) -> Result<Value, WorldError> {
-        let view = self
-            .world()
-            .view(project, id)
-            .ok_or_else(|| WorldError::NoSubmission(id.to_owned()))?;
+    pub fn body(&self, project: &str, id: &str, trigger: Trigger, shape: u8) -> Result<Value, WorldError> {
+        let view = self.world().view(project, id).ok_or_else(|| WorldError::NoSubmission(id.to_owned()))?;
         Ok(webhooks::body(&view, trigger, shape))
     }
 
@@ -154,24 +123,12 @@ impl Simulator {
     /// whether or not the world knows it.
     pub fn forged_body(&self, id: &str, trigger: Trigger) -> Value {
         let now = self.world().now();
-        let fixed = Fixed {
-            id: id.to_owned(),
-            user: 0,
-            traits: Traits::FULL,
-            created_at: now,
-        };
+        let fixed = Fixed { id: id.to_owned(), user: 0, traits: Traits::FULL, created_at: now };
         let mut state = State::new(0, now);
         let before = state.clone();
         forgery(trigger).apply(&mut state, now);
         state.complete(&before, now);
-        webhooks::body(
-            &View {
-                fixed: Arc::new(fixed),
-                state: Arc::new(state),
-            },
-            trigger,
-            0,
-        )
+        webhooks::body(&View { fixed: Arc::new(fixed), state: Arc::new(state) }, trigger, 0)
     }
 
     /// Sends any body at once, without faults, and says what it was answered.
@@ -181,8 +138,7 @@ impl Simulator {
 
     /// Sends a lie ([`Simulator::forged_body`]) at once.
     pub async fn forge(&self, project: &str, id: &str, trigger: Trigger) -> Posted {
-        self.send_webhook(project, &self.forged_body(id, trigger))
-            .await
+        self.send_webhook(project, &self.forged_body(id, trigger)).await
     }
 
     /// Hands a body to the delivery under the present webhook faults. Waits only while the backlog is full.
@@ -226,20 +182,12 @@ fn forgery(trigger: Trigger) -> Change {
         Trigger::Created => Change::Create,
         Trigger::Retry => Change::Retry("glare_detected"),
         Trigger::Submit => Change::Pend,
-        Trigger::Rejected => Change::Reject {
-            codes: &["other"],
-            by_hand: false,
-        },
+        Trigger::Rejected => Change::Reject { codes: &["other"], by_hand: false },
         Trigger::Delete => Change::Delete { hard: true },
-        Trigger::Aml => Change::Screen {
-            risk: crate::Risk::High,
-            matches: 3,
-        },
+        Trigger::Aml => Change::Screen { risk: crate::Risk::High, matches: 3 },
         Trigger::AmlMonitor => Change::Monitor,
-        Trigger::Approved
-        | Trigger::Updated
-        | Trigger::Injection
-        | Trigger::InjectionFail
-        | Trigger::FaceAuth => Change::Approve { by_hand: false },
+        Trigger::Approved | Trigger::Updated | Trigger::Injection | Trigger::InjectionFail | Trigger::FaceAuth => {
+            Change::Approve { by_hand: false }
+        }
     }
 }

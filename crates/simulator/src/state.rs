@@ -189,11 +189,7 @@ impl State {
 
     /// `deleted`, or ARGOS's word for the identity check.
     pub fn kyc_word(&self) -> &'static str {
-        if self.deletion.is_some() {
-            "deleted"
-        } else {
-            self.kyc.as_str()
-        }
+        if self.deletion.is_some() { "deleted" } else { self.kyc.as_str() }
     }
 
     /// `Red Flag` or `Not Screened`; a deletion takes the screening away.
@@ -203,18 +199,12 @@ impl State {
 
     /// The level that is left to be seen.
     pub(crate) fn visible_risk(&self) -> Risk {
-        if self.deletion.is_some() {
-            Risk::NotScreened
-        } else {
-            self.risk
-        }
+        if self.deletion.is_some() { Risk::NotScreened } else { self.risk }
     }
 
     /// Whether GET knows the submission at all.
     pub fn is_absent(&self) -> bool {
-        self.deletion
-            .as_ref()
-            .is_some_and(|deletion| deletion.kind == DeletionKind::Hard)
+        self.deletion.as_ref().is_some_and(|deletion| deletion.kind == DeletionKind::Hard)
     }
 
     /// What a hand-made change usually forgets: when it was decided or became pending, and by whom.

@@ -9,10 +9,7 @@ use std::sync::Arc;
 
 /// What an oracle may know about one submission right now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent observations, no state machine"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent observations, no state machine")]
 pub struct TruthView {
     /// ARGOS's id.
     pub id: String,
@@ -44,10 +41,7 @@ pub struct TruthView {
 
 /// Which optional parts a submission has from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each part is there or not, whatever the others"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each part is there or not, whatever the others")]
 pub struct Traits {
     /// Made with a user id.
     pub user: bool,
@@ -63,13 +57,7 @@ pub struct Traits {
 
 impl Traits {
     /// An ID document with everything that can be given.
-    pub const FULL: Traits = Traits {
-        user: true,
-        custom_fields: true,
-        token: true,
-        knowledge_based: false,
-        aml: true,
-    };
+    pub const FULL: Traits = Traits { user: true, custom_fields: true, token: true, knowledge_based: false, aml: true };
 }
 
 /// What never changes about a submission.
@@ -110,14 +98,8 @@ pub(crate) struct Filter {
 impl Filter {
     /// Whether a submission belongs to whom the list asks for.
     pub(crate) fn matches(&self, fixed: &Fixed) -> bool {
-        let user = self
-            .user_id
-            .as_ref()
-            .is_none_or(|wanted| fixed.user_id().as_ref() == Some(wanted));
-        let email = self
-            .email
-            .as_ref()
-            .is_none_or(|wanted| crate::people::person(fixed.user).email == wanted);
+        let user = self.user_id.as_ref().is_none_or(|wanted| fixed.user_id().as_ref() == Some(wanted));
+        let email = self.email.as_ref().is_none_or(|wanted| crate::people::person(fixed.user).email == wanted);
         user && email
     }
 }

@@ -107,14 +107,9 @@ pub(crate) fn body(view: &View, trigger: Trigger, shape: u8) -> Value {
 
 /// The id that a body is about, wherever its trigger keeps it.
 pub(crate) fn submission_id(body: &Value) -> Option<&str> {
-    [
-        "/submission_id",
-        "/submissionId",
-        "/data/Submission_id",
-        "/data/submission_id",
-    ]
-    .iter()
-    .find_map(|place| body.pointer(place).and_then(Value::as_str))
+    ["/submission_id", "/submissionId", "/data/Submission_id", "/data/submission_id"]
+        .iter()
+        .find_map(|place| body.pointer(place).and_then(Value::as_str))
 }
 
 /// What most bodies share: id, and where supplied `userid`, `tokenId` and `cf`.
@@ -122,16 +117,8 @@ fn common(view: &View, full_cf: bool) -> Value {
     let fixed = &view.fixed;
     let mut body = json!({"submission_id": fixed.id});
     put(&mut body, "userid", fixed.user_id());
-    put(
-        &mut body,
-        "tokenId",
-        fixed.traits.token.then(|| token_id(fixed)),
-    );
-    let cf = if full_cf {
-        json!({"cf1": "branch-07", "cf2": "", "cf3": ""})
-    } else {
-        json!({"cf1": "branch-07"})
-    };
+    put(&mut body, "tokenId", fixed.traits.token.then(|| token_id(fixed)));
+    let cf = if full_cf { json!({"cf1": "branch-07", "cf2": "", "cf3": ""}) } else { json!({"cf1": "branch-07"}) };
     put(&mut body, "cf", fixed.traits.custom_fields.then_some(cf));
     body
 }
@@ -142,21 +129,13 @@ fn email(view: &View) -> &'static str {
 
 fn started(view: &View, trigger: Trigger) -> Value {
     let mut body = common(view, false);
-    put(
-        &mut body,
-        "kyc_result",
-        Some(json!({"status": "incomplete"})),
-    );
+    put(&mut body, "kyc_result", Some(json!({"status": "incomplete"})));
     put(&mut body, "ipAddress", Some(person(view.fixed.user).ip));
     let failed = view.state.retries.last();
     let attempts = view.state.retries.len();
     // `retry` always has both; `created` only if its own step needed a retry.
     if trigger == Trigger::Retry || failed.is_some() {
-        put(
-            &mut body,
-            "retryCode",
-            Some(failed.map_or("other", |code| &**code)),
-        );
+        put(&mut body, "retryCode", Some(failed.map_or("other", |code| &**code)));
         put(&mut body, "attempts", Some(attempts));
     }
     body
@@ -171,11 +150,7 @@ fn kyc_result(view: &View, with_pending: bool) -> Value {
         "reviewer": state.reviewer.as_deref().unwrap_or("system"),
     });
     put(&mut result, "kyc_result_at", state.decided_at.map(iso));
-    put(
-        &mut result,
-        "pending_at",
-        state.pending_at.filter(|_| with_pending).map(iso),
-    );
+    put(&mut result, "pending_at", state.pending_at.filter(|_| with_pending).map(iso));
     result
 }
 
@@ -198,19 +173,8 @@ fn approved(view: &View) -> Value {
         "phoneNumber": who.phone, "ssnNumber": "***-**-6789",
         "additional_list": [{"answer": "occupation", "inputValue": "engineer", "blockType": "text"}],
     });
-    put(
-        &mut body,
-        "cf",
-        view.fixed
-            .traits
-            .custom_fields
-            .then(|| json!({"cf1": "branch-07", "cf2": "", "cf3": ""})),
-    );
-    put(
-        &mut body,
-        "duplicated_information",
-        duplicated_information(&view.fixed, &view.state),
-    );
+    put(&mut body, "cf", view.fixed.traits.custom_fields.then(|| json!({"cf1": "branch-07", "cf2": "", "cf3": ""})));
+    put(&mut body, "duplicated_information", duplicated_information(&view.fixed, &view.state));
     body
 }
 
@@ -218,11 +182,7 @@ fn approved_before(view: &View, list_is_object: bool) -> Value {
     let who = person(view.state.name_of);
     let mut body = common(view, true);
     let entry = json!({"answer": "occupation", "inputValue": "engineer", "blockType": "text"});
-    let list = if list_is_object {
-        entry
-    } else {
-        json!([entry])
-    };
+    let list = if list_is_object { entry } else { json!([entry]) };
     let rest = json!({
         "email": person(view.fixed.user).email, "applicant_id": applicant_id(&view.fixed), "kyc_result": kyc_result(view, true),
         "age_group": "adult", "gender": who.gender, "date_of_birth": who.birth_date, "nationality": who.nationality,
@@ -245,14 +205,7 @@ fn approved_by_knowledge(view: &View) -> Value {
         "address_formatted": format!("{}, {}", place.street, place.city), "address_detail": "N/A",
         "ssnNumber": who.identity, "phoneNumber": who.phone,
     });
-    put(
-        &mut body,
-        "cf",
-        view.fixed
-            .traits
-            .custom_fields
-            .then(|| json!({"cf1": "branch-07", "cf2": "", "cf3": ""})),
-    );
+    put(&mut body, "cf", view.fixed.traits.custom_fields.then(|| json!({"cf1": "branch-07", "cf2": "", "cf3": ""})));
     body
 }
 
@@ -263,11 +216,7 @@ fn rejected(view: &View) -> Value {
     put(&mut body, "email", Some(email(view)));
     put(&mut body, "applicant_id", Some(applicant_id(&view.fixed)));
     put(&mut body, "ipAddress", Some(person(view.fixed.user).ip));
-    put(
-        &mut body,
-        "duplicated_information",
-        duplicated_information(&view.fixed, state),
-    );
+    put(&mut body, "duplicated_information", duplicated_information(&view.fixed, state));
     let result = json!({
         "status": "rejected",
         "comment": joined(state.reasons.iter().map(|reason| &*reason.comment).collect()),
@@ -280,16 +229,8 @@ fn rejected(view: &View) -> Value {
 
 fn updated(view: &View) -> Value {
     let (fixed, state, who) = (&view.fixed, &view.state, person(view.state.name_of));
-    let fields: Vec<&str> = state
-        .update
-        .iter()
-        .flat_map(|update| &update.fields)
-        .map(|name| &**name)
-        .collect();
-    let admin = state
-        .update
-        .as_ref()
-        .map_or(REVIEWER, |update| &*update.admin);
+    let fields: Vec<&str> = state.update.iter().flat_map(|update| &update.fields).map(|name| &**name).collect();
+    let admin = state.update.as_ref().map_or(REVIEWER, |update| &*update.admin);
     let mut data = json!({"update": fields, "kyc_result": state.kyc.as_str(), "reviewer": admin});
     put(&mut data, "pending_at", state.pending_at.map(iso));
     let mut body = json!({
@@ -299,58 +240,34 @@ fn updated(view: &View) -> Value {
         "full_name_en": who.full_en, "first_name": who.first, "last_name": who.last, "nationality": who.nationality,
     });
     put(&mut body, "userid", fixed.user_id());
-    put(
-        &mut body,
-        "tokenId",
-        fixed.traits.token.then(|| token_id(fixed)),
-    );
-    put(
-        &mut body,
-        "duplicated_information",
-        duplicated_information(fixed, state),
-    );
+    put(&mut body, "tokenId", fixed.traits.token.then(|| token_id(fixed)));
+    put(&mut body, "duplicated_information", duplicated_information(fixed, state));
     body
 }
 
 fn deleted(view: &View) -> Value {
     let deletion = view.state.deletion.as_ref();
     let at = deletion.map_or(view.state.updated_at, |deletion| deletion.at);
-    let mut body =
-        json!({"submission_id": view.fixed.id, "account_email": REVIEWER, "delete_time": iso(at)});
-    put(
-        &mut body,
-        "comment",
-        deletion.and_then(|deletion| deletion.comment.as_deref()),
-    );
+    let mut body = json!({"submission_id": view.fixed.id, "account_email": REVIEWER, "delete_time": iso(at)});
+    put(&mut body, "comment", deletion.and_then(|deletion| deletion.comment.as_deref()));
     body
 }
 
 fn injection(view: &View, trigger: Trigger) -> Value {
     let (fixed, state) = (&view.fixed, &view.state);
     let last = state.injections.last();
-    let mut action =
-        json!({"type": "address", "created_at": iso(last.map_or(state.updated_at, |one| one.at))});
+    let mut action = json!({"type": "address", "created_at": iso(last.map_or(state.updated_at, |one| one.at))});
     let mut body = json!({
         "submission_id": fixed.id, "email": person(fixed.user).email, "kyc_status": state.kyc.as_str(),
         "applicant_id": applicant_id(fixed),
     });
     put(&mut body, "userid", fixed.user_id());
     if trigger == Trigger::InjectionFail {
-        let code = last
-            .and_then(|one| one.fail_code.as_deref())
-            .unwrap_or("ipRisk_failCategory");
+        let code = last.and_then(|one| one.fail_code.as_deref()).unwrap_or("ipRisk_failCategory");
         put(&mut action, "failCode", Some(code));
-        put(
-            &mut body,
-            "duplicated_information",
-            duplicated_information(fixed, state),
-        );
+        put(&mut body, "duplicated_information", duplicated_information(fixed, state));
     } else {
-        put(
-            &mut body,
-            "tokenId",
-            fixed.traits.token.then(|| token_id(fixed)),
-        );
+        put(&mut body, "tokenId", fixed.traits.token.then(|| token_id(fixed)));
         if fixed.traits.custom_fields {
             put(&mut body, "cf1", Some("branch-07"));
             put(&mut body, "cf2", Some(""));
@@ -364,17 +281,9 @@ fn injection(view: &View, trigger: Trigger) -> Value {
 fn aml(view: &View) -> Value {
     let mut body = common(view, false);
     put(&mut body, "email", Some(email(view)));
-    put(
-        &mut body,
-        "duplicated_information",
-        duplicated_information(&view.fixed, &view.state),
-    );
+    put(&mut body, "duplicated_information", duplicated_information(&view.fixed, &view.state));
     let risk = view.state.risk;
-    put(
-        &mut body,
-        "aml_result",
-        Some(json!({"currentstatus": risk.status(), "risk_level_summary": risk.as_str()})),
-    );
+    put(&mut body, "aml_result", Some(json!({"currentstatus": risk.status(), "risk_level_summary": risk.as_str()})));
     body
 }
 
@@ -394,16 +303,12 @@ fn monitor(view: &View) -> Value {
 fn face(view: &View, shape: u8) -> Value {
     let fixed = &view.fixed;
     let last = view.state.face.last();
-    let status = if last.is_none_or(|one| one.approved) {
-        Kyc::Approved
-    } else {
-        Kyc::Rejected
-    }
-    .as_str();
+    let status = if last.is_none_or(|one| one.approved) { Kyc::Approved } else { Kyc::Rejected }.as_str();
     let at = iso(last.map_or(view.state.updated_at, |one| one.at));
     let auth = format!("auth_{:04}", view.state.face.len());
     let user = fixed.user_id().unwrap_or_default();
-    let reference = json!({"userid": user, "email": person(fixed.user).email, "cf": {"cf1": "branch-07", "cf2": "", "cf3": ""}});
+    let reference =
+        json!({"userid": user, "email": person(fixed.user).email, "cf": {"cf1": "branch-07", "cf2": "", "cf3": ""}});
     match shape {
         0 => json!({"data": {
             "Submission_id": fixed.id, "Auth_Status": status, "Create_Time": at, "Auth_User_id": user,

@@ -36,11 +36,7 @@ struct Submission {
 
 impl Submission {
     fn as_of(&self, at: i64) -> Option<&Arc<State>> {
-        self.versions
-            .iter()
-            .rev()
-            .find(|(since, _)| *since <= at)
-            .map(|(_, state)| state)
+        self.versions.iter().rev().find(|(since, _)| *since <= at).map(|(_, state)| state)
     }
 
     fn now(&self) -> Option<&Arc<State>> {
@@ -76,17 +72,9 @@ impl std::fmt::Debug for World {
 impl World {
     /// An empty world with the projects of `config`.
     pub fn new(config: &Config, clock: Clock) -> World {
-        let rooms = config
-            .projects
-            .iter()
-            .map(|project| (project.id.clone(), Room::default()))
-            .collect();
+        let rooms = config.projects.iter().map(|project| (project.id.clone(), Room::default())).collect();
         let rng = fastrand::Rng::with_seed(config.seed);
-        World {
-            inner: Mutex::new(Inner { rooms, rng }),
-            clock,
-            aml_moves_updated_at: config.aml_moves_updated_at,
-        }
+        World { inner: Mutex::new(Inner { rooms, rng }), clock, aml_moves_updated_at: config.aml_moves_updated_at }
     }
 
     /// The vendor's now, milliseconds since the epoch.
@@ -118,34 +106,19 @@ impl World {
     /// Makes an incomplete submission that has every optional part. Every fifth of a project belongs to the user of
     /// the one before.
     pub fn create(&self, project: &str, id: &str) -> Result<(), WorldError> {
-        let number = self
-            .lock()
-            .rooms
-            .get(project)
-            .map_or(0, |room| room.submissions.len());
+        let number = self.lock().rooms.get(project).map_or(0, |room| room.submissions.len());
         self.create_with(project, id, Traits::FULL, user_of(number))
     }
 
     /// Makes an incomplete submission of the n-th user, `u-(1001 + user)`.
-    pub fn create_with(
-        &self,
-        project: &str,
-        id: &str,
-        traits: Traits,
-        user: usize,
-    ) -> Result<(), WorldError> {
+    pub fn create_with(&self, project: &str, id: &str, traits: Traits, user: usize) -> Result<(), WorldError> {
         let now = self.now();
         let mut inner = self.lock();
         let room = room_mut(&mut inner, project)?;
         if room.submissions.contains_key(id) {
             return Err(WorldError::Exists(id.to_owned()));
         }
-        let fixed = Fixed {
-            id: id.to_owned(),
-            user,
-            traits,
-            created_at: now,
-        };
+        let fixed = Fixed { id: id.to_owned(), user, traits, created_at: now };
         let submission = Submission {
             fixed: Arc::new(fixed),
             versions: vec![(now, Arc::new(State::new(user, now)))],
@@ -160,12 +133,7 @@ impl World {
     /// Changes a submission. Fills in what a new status implies (`pending_at`, `decided_at`, `reviewer`) unless the
     /// closure did, and moves `updated_at` if GET shows anything else than before: strictly, so that two changes
     /// within one millisecond differ.
-    pub fn set(
-        &self,
-        project: &str,
-        id: &str,
-        change: impl FnOnce(&mut State),
-    ) -> Result<(), WorldError> {
+    pub fn set(&self, project: &str, id: &str, change: impl FnOnce(&mut State)) -> Result<(), WorldError> {
         let now = self.now();
         let mut inner = self.lock();
         let submission = submission_mut(&mut inner, project, id)?;
@@ -196,22 +164,13 @@ impl World {
 
     /// What is true now of one submission.
     pub fn truth_of(&self, project: &str, id: &str) -> Option<TruthView> {
-        self.lock()
-            .rooms
-            .get(project)?
-            .submissions
-            .get(id)
-            .and_then(truth_view)
+        self.lock().rooms.get(project)?.submissions.get(id).and_then(truth_view)
     }
 
     /// Every pair of statuses, (kyc, aml), that was ever true, in order and without immediate repeats.
     pub fn history(&self, project: &str, id: &str) -> Vec<(String, String)> {
         let inner = self.lock();
-        let Some(submission) = inner
-            .rooms
-            .get(project)
-            .and_then(|room| room.submissions.get(id))
-        else {
+        let Some(submission) = inner.rooms.get(project).and_then(|room| room.submissions.get(id)) else {
             return Vec::new();
         };
         let mut pairs: Vec<(String, String)> = submission
@@ -227,20 +186,13 @@ impl World {
     pub(crate) fn view(&self, project: &str, id: &str) -> Option<View> {
         let inner = self.lock();
         let submission = inner.rooms.get(project)?.submissions.get(id)?;
-        Some(View {
-            fixed: Arc::clone(&submission.fixed),
-            state: Arc::clone(submission.now()?),
-        })
+        Some(View { fixed: Arc::clone(&submission.fixed), state: Arc::clone(submission.now()?) })
     }
 
     /// The submission as GET saw it at a moment, and whether that differs from now.
     pub(crate) fn look(&self, project: &str, id: &str, at: i64) -> (Option<View>, bool) {
         let inner = self.lock();
-        let Some(submission) = inner
-            .rooms
-            .get(project)
-            .and_then(|room| room.submissions.get(id))
-        else {
+        let Some(submission) = inner.rooms.get(project).and_then(|room| room.submissions.get(id)) else {
             return (None, false);
         };
         let seen = submission.as_of(at);
@@ -248,10 +200,9 @@ impl World {
             (Some(seen), Some(now)) => !Arc::ptr_eq(seen, now),
             _ => true,
         };
-        let view = seen.filter(|state| !state.is_absent()).map(|state| View {
-            fixed: Arc::clone(&submission.fixed),
-            state: Arc::clone(state),
-        });
+        let view = seen
+            .filter(|state| !state.is_absent())
+            .map(|state| View { fixed: Arc::clone(&submission.fixed), state: Arc::clone(state) });
         (view, stale)
     }
 
@@ -271,10 +222,7 @@ impl World {
             .filter(|submission| filter.matches(&submission.fixed))
             .filter_map(|submission| {
                 let state = submission.as_of(at).filter(|state| !state.is_absent())?;
-                Some(View {
-                    fixed: Arc::clone(&submission.fixed),
-                    state: Arc::clone(state),
-                })
+                Some(View { fixed: Arc::clone(&submission.fixed), state: Arc::clone(state) })
             })
             .take(count)
             .collect()
@@ -294,21 +242,12 @@ impl World {
 }
 
 fn room_mut<'a>(inner: &'a mut Inner, project: &str) -> Result<&'a mut Room, WorldError> {
-    inner
-        .rooms
-        .get_mut(project)
-        .ok_or_else(|| WorldError::NoProject(project.to_owned()))
+    inner.rooms.get_mut(project).ok_or_else(|| WorldError::NoProject(project.to_owned()))
 }
 
-fn submission_mut<'a>(
-    inner: &'a mut Inner,
-    project: &str,
-    id: &str,
-) -> Result<&'a mut Submission, WorldError> {
+fn submission_mut<'a>(inner: &'a mut Inner, project: &str, id: &str) -> Result<&'a mut Submission, WorldError> {
     let room = room_mut(inner, project)?;
-    room.submissions
-        .get_mut(id)
-        .ok_or_else(|| WorldError::NoSubmission(id.to_owned()))
+    room.submissions.get_mut(id).ok_or_else(|| WorldError::NoSubmission(id.to_owned()))
 }
 
 fn truth_view(submission: &Submission) -> Option<TruthView> {
@@ -320,11 +259,7 @@ fn truth_view(submission: &Submission) -> Option<TruthView> {
         aml_status: state.aml_word().to_owned(),
         risk: state.visible_risk().as_str().to_owned(),
         retries: state.retries.len() as u32,
-        codes: state
-            .reasons
-            .iter()
-            .map(|reason| reason.code.to_string())
-            .collect(),
+        codes: state.reasons.iter().map(|reason| reason.code.to_string()).collect(),
         created_at: submission.fixed.created_at,
         updated_at: state.updated_at,
         deleted: state.deletion.is_some(),

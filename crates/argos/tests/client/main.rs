@@ -18,31 +18,15 @@ const NOW: &str = "2026-03-02T05:00:00Z";
 const SHORT: Duration = Duration::from_millis(150);
 
 fn project(address: &str) -> Project {
-    let reader = Reader {
-        include: Policy::USER_ID,
-        ..Reader::default()
-    };
-    let mut project = Project::new(
-        ProjectId::new("acme").unwrap(),
-        address.parse().unwrap(),
-        "key-0001".into(),
-        reader,
-    );
-    project.timeouts = Timeouts {
-        connect: SHORT,
-        headers: Duration::from_secs(5),
-        body: Duration::from_secs(5),
-    };
+    let reader = Reader { include: Policy::USER_ID, ..Reader::default() };
+    let mut project =
+        Project::new(ProjectId::new("acme").unwrap(), address.parse().unwrap(), "key-0001".into(), reader);
+    project.timeouts = Timeouts { connect: SHORT, headers: Duration::from_secs(5), body: Duration::from_secs(5) };
     project
 }
 
 fn client_of(project: Project) -> Client {
-    Client::new(
-        vec![project],
-        Arc::new(|| NOW.parse().unwrap()),
-        "argos-relay/test",
-    )
-    .unwrap()
+    Client::new(vec![project], Arc::new(|| NOW.parse().unwrap()), "argos-relay/test").unwrap()
 }
 
 fn client(address: SocketAddr) -> Client {
@@ -60,14 +44,8 @@ async fn look(address: SocketAddr) -> Result<Truth, LookError> {
 /// The error's variant as a word.
 fn word(result: &Result<Truth, LookError>) -> &'static str {
     match result {
-        Ok(Truth {
-            answer: Answer::Absent,
-            ..
-        }) => "absent",
-        Ok(Truth {
-            answer: Answer::Present(_),
-            ..
-        }) => "present",
+        Ok(Truth { answer: Answer::Absent, .. }) => "absent",
+        Ok(Truth { answer: Answer::Present(_), .. }) => "present",
         Err(LookError::Retry(_)) => "retry",
         Err(LookError::Throttled { .. }) => "throttled",
         Err(LookError::Denied(_)) => "denied",
@@ -78,33 +56,18 @@ fn word(result: &Result<Truth, LookError>) -> &'static str {
 
 #[tokio::test]
 async fn a_look_sends_the_key_and_the_encoded_id() {
-    let (address, seen) = server(
-        200,
-        &[],
-        r#"{"Items":[{"submission_id":"a b/é&c+","kyc":{"result":"pending"}}]}"#,
-    )
-    .await;
+    let (address, seen) =
+        server(200, &[], r#"{"Items":[{"submission_id":"a b/é&c+","kyc":{"result":"pending"}}]}"#).await;
     for base in ["v3", "v3/"] {
         let client = client_of(project(&format!("http://{address}/{base}")));
-        let truth = client
-            .look(&Key::parse("acme/a b/é&c+").unwrap())
-            .await
-            .unwrap();
+        let truth = client.look(&Key::parse("acme/a b/é&c+").unwrap()).await.unwrap();
         assert_eq!(truth.asked_at, NOW.parse::<Time>().unwrap());
-        let Answer::Present(submission) = truth.answer else {
-            panic!("absent")
-        };
+        let Answer::Present(submission) = truth.answer else { panic!("absent") };
         assert_eq!(submission.kyc.status, KycStatus::Pending);
     }
     for request in seen.lock().unwrap().iter() {
-        assert_eq!(
-            request.target,
-            "/v3/submission?submission_id=a+b%2F%C3%A9%26c%2B"
-        );
-        assert_eq!(
-            (request.api_key.as_str(), request.user_agent.as_str()),
-            ("key-0001", "argos-relay/test")
-        );
+        assert_eq!(request.target, "/v3/submission?submission_id=a+b%2F%C3%A9%26c%2B");
+        assert_eq!((request.api_key.as_str(), request.user_agent.as_str()), ("key-0001", "argos-relay/test"));
     }
     assert_eq!(seen.lock().unwrap().len(), 2);
 }
@@ -144,21 +107,10 @@ async fn every_status_has_its_meaning() {
 
 #[tokio::test]
 async fn retry_after_is_seconds_or_a_date() {
-    for (value, wait) in [
-        ("7", Some(7)),
-        ("Mon, 02 Mar 2026 05:00:30 GMT", Some(30)),
-        ("soon", None),
-    ] {
+    for (value, wait) in [("7", Some(7)), ("Mon, 02 Mar 2026 05:00:30 GMT", Some(30)), ("soon", None)] {
         for status in [429, 403] {
-            let (address, _) = server(
-                status,
-                &[("retry-after", value)],
-                r#"{"message":"Too Many Requests"}"#,
-            )
-            .await;
-            let expected = LookError::Throttled {
-                retry_after: wait.map(Duration::from_secs),
-            };
+            let (address, _) = server(status, &[("retry-after", value)], r#"{"message":"Too Many Requests"}"#).await;
+            let expected = LookError::Throttled { retry_after: wait.map(Duration::from_secs) };
             assert_eq!(look(address).await, Err(expected), "{value}");
         }
     }
@@ -170,10 +122,7 @@ async fn a_redirect_is_not_followed() {
     let target = format!("http://{elsewhere}/v3/submission");
     let (address, _) = server(307, &[("location", &target)], "").await;
     assert_eq!(word(&look(address).await), "retry");
-    assert!(
-        seen.lock().unwrap().is_empty(),
-        "the key went to another host"
-    );
+    assert!(seen.lock().unwrap().is_empty(), "the key went to another host");
 }
 
 #[tokio::test]
@@ -204,22 +153,12 @@ async fn what_never_ends_is_cut_off() {
     for (answer, expected) in [
         (Vec::new(), "retry"),
         (b"HTTP/1.1 200 OK\r\n".to_vec(), "retry"),
-        (
-            b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_vec(),
-            "retry",
-        ),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_vec(), "retry"),
         // The status is known, and is enough.
         (endless_error, "denied"),
     ] {
-        let mut project = project(&format!(
-            "http://{}",
-            raw_server(answer.clone(), true).await
-        ));
-        project.timeouts = Timeouts {
-            connect: SHORT,
-            headers: SHORT,
-            body: SHORT,
-        };
+        let mut project = project(&format!("http://{}", raw_server(answer.clone(), true).await));
+        project.timeouts = Timeouts { connect: SHORT, headers: SHORT, body: SHORT };
         let start = Instant::now();
         let result = client_of(project).look(&key()).await;
         assert_eq!(word(&result), expected, "{result:?}");
@@ -240,17 +179,10 @@ async fn a_cut_body_or_connection_is_tried_again() {
         assert_eq!(word(&result), "retry", "{result:?}");
         assert!(!format!("{result:?}").contains("minji"), "{result:?}");
     }
-    let gone = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let result = look(gone).await;
     assert_eq!(word(&result), "retry");
-    assert!(
-        !format!("{result:?}").contains("k3f9x1mes3ugzb"),
-        "the URL stays out: {result:?}"
-    );
+    assert!(!format!("{result:?}").contains("k3f9x1mes3ugzb"), "the URL stays out: {result:?}");
 }
 
 #[tokio::test]
@@ -275,10 +207,7 @@ async fn connections_are_kept() {
             tokio::spawn(async move {
                 let mut request = [0; 4096];
                 while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
-                    let head = format!(
-                        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{APPROVED}",
-                        APPROVED.len()
-                    );
+                    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{APPROVED}", APPROVED.len());
                     let _ = stream.write_all(head.as_bytes()).await;
                 }
             });
@@ -316,19 +245,8 @@ async fn a_list_is_asked_with_count_days_and_cursor() {
     let mut compact = project(&format!("http://{address}/v3"));
     compact.date_format = argos::DateFormat::Compact;
     client_of(compact).list(&id, &query).await.unwrap();
-    assert_eq!(
-        first.next,
-        Some(Cursor {
-            id: "x".into(),
-            created_at: "2026-03-02T05:27:56.279+00:00".into()
-        })
-    );
-    let targets: Vec<String> = seen
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|seen| seen.target.clone())
-        .collect();
+    assert_eq!(first.next, Some(Cursor { id: "x".into(), created_at: "2026-03-02T05:27:56.279+00:00".into() }));
+    let targets: Vec<String> = seen.lock().unwrap().iter().map(|seen| seen.target.clone()).collect();
     assert_eq!(
         targets,
         [
@@ -338,29 +256,15 @@ async fn a_list_is_asked_with_count_days_and_cursor() {
         ]
     );
     let (missing, _) = server(404, &[], "").await;
-    assert!(matches!(
-        client(missing).list(&id, &query).await,
-        Err(LookError::Unreadable(_))
-    ));
+    assert!(matches!(client(missing).list(&id, &query).await, Err(LookError::Unreadable(_))));
 }
 
 #[test]
 fn mistakes_of_configuration_are_told_with_the_project() {
     let clock: Arc<dyn Fn() -> Time + Send + Sync> = Arc::new(|| Time::from_millis(0));
-    let build = |projects| {
-        Client::new(projects, Arc::clone(&clock), "x")
-            .err()
-            .unwrap()
-            .to_string()
-    };
+    let build = |projects| Client::new(projects, Arc::clone(&clock), "x").err().unwrap().to_string();
     assert!(build(vec![project("mailto:x")]).contains("acme"));
-    assert!(
-        build(vec![
-            project("http://127.0.0.1:1"),
-            project("http://127.0.0.1:2")
-        ])
-        .contains("twice")
-    );
+    assert!(build(vec![project("http://127.0.0.1:1"), project("http://127.0.0.1:2")]).contains("twice"));
     let mut bad_key = project("http://127.0.0.1:1");
     bad_key.api_key = "key\n0001".into();
     let text = build(vec![bad_key.clone()]);
@@ -371,19 +275,10 @@ fn mistakes_of_configuration_are_told_with_the_project() {
 #[tokio::test]
 async fn no_error_repeats_a_body() {
     for (status, body) in [
-        (
-            200,
-            r#"{"Items":[{"submission_id":"k3f9x1mes3ugzb","email":"minji.kim@example.com"}]}"#,
-        ),
-        (
-            200,
-            r#"{"Items":[{"submission_id":"minji","email":"minji.kim@example.com"}]}"#,
-        ),
+        (200, r#"{"Items":[{"submission_id":"k3f9x1mes3ugzb","email":"minji.kim@example.com"}]}"#),
+        (200, r#"{"Items":[{"submission_id":"minji","email":"minji.kim@example.com"}]}"#),
         (200, r#"{"Items":[{"email":"minji.kim@example.com"#),
-        (
-            400,
-            r#"{"errorCode":"minji.kim@example.com","message":"Kim Minji"}"#,
-        ),
+        (400, r#"{"errorCode":"minji.kim@example.com","message":"Kim Minji"}"#),
         (403, r#"{"message":"minji.kim@example.com may not"}"#),
         (422, "minji.kim@example.com"),
         (500, r#"{"message":"minji.kim@example.com"}"#),
@@ -391,9 +286,6 @@ async fn no_error_repeats_a_body() {
         let (address, _) = server(status, &[], body).await;
         let error = look(address).await.unwrap_err();
         let shown = format!("{error:?} {error}").to_lowercase();
-        assert!(
-            !shown.contains("minji") && !shown.contains("key-0001"),
-            "{shown}"
-        );
+        assert!(!shown.contains("minji") && !shown.contains("key-0001"), "{shown}");
     }
 }

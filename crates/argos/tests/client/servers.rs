@@ -25,24 +25,15 @@ pub(crate) async fn server(
 ) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
-    let headers: Vec<(String, String)> = headers
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
+    let headers: Vec<(String, String)> =
+        headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let app = Router::new().fallback(move |request: Request| {
         let header = |name: &str| {
-            let value = request
-                .headers()
-                .get(name)
-                .map(|value| value.to_str().unwrap().to_owned());
+            let value = request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
             value.unwrap_or_default()
         };
         let target = request.uri().to_string();
-        log.lock().unwrap().push(Seen {
-            target,
-            api_key: header("x-api-key"),
-            user_agent: header("user-agent"),
-        });
+        log.lock().unwrap().push(Seen { target, api_key: header("x-api-key"), user_agent: header("user-agent") });
         let mut answer = (StatusCode::from_u16(status).unwrap(), body).into_response();
         for (name, value) in &headers {
             let name: axum::http::HeaderName = name.parse().unwrap();

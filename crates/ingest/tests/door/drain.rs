@@ -33,10 +33,7 @@ async fn what_was_begun_is_answered_and_nothing_new_is_taken() {
 
 #[tokio::test]
 async fn the_budget_bounds_the_drain() {
-    let limits = ServerLimits {
-        drain: Duration::from_millis(100),
-        ..ServerLimits::default()
-    };
+    let limits = ServerLimits { drain: Duration::from_millis(100), ..ServerLimits::default() };
     let mut server = Server::with(DoorLimits::default(), limits).await;
     server.set(Mode::Slow);
     let mut begun = server.connect().await;
@@ -44,10 +41,7 @@ async fn the_budget_bounds_the_drain() {
     server.sink_was_asked().await;
 
     server.ask_to_end();
-    assert!(
-        begun.try_answer().await.is_none(),
-        "no answer, so nothing was promised"
-    );
+    assert!(begun.try_answer().await.is_none(), "no answer, so nothing was promised");
     assert_eq!(server.ended().await, Drained { cut_off: 1 });
 }
 
@@ -56,21 +50,9 @@ async fn a_request_that_begins_after_the_drain_is_told_to_come_again() {
     let server = Server::start().await;
     server.door.drain();
     let answer = server.ask(post("/webhooks/open", APPROVED)).await;
-    assert_eq!(
-        (answer.status, &answer.body["error"]),
-        (503, &"draining".into())
-    );
-    assert_eq!(
-        (answer.header("retry-after"), answer.header("connection")),
-        (Some("5"), Some("close"))
-    );
+    assert_eq!((answer.status, &answer.body["error"]), (503, &"draining".into()));
+    assert_eq!((answer.header("retry-after"), answer.header("connection")), (Some("5"), Some("close")));
     // Strangers are still told nothing else than before.
-    assert_eq!(
-        server
-            .ask(post("/webhooks/secret/guess", APPROVED))
-            .await
-            .status,
-        401
-    );
+    assert_eq!(server.ask(post("/webhooks/secret/guess", APPROVED)).await.status, 401);
     assert!(server.sink.accepted.lock().unwrap().is_empty());
 }

@@ -1,8 +1,7 @@
 //! A server on a free port, a sink whose behaviour a test sets, and a client that speaks HTTP/1.1 byte by byte.
 
 use ingest::{
-    Door, DoorLimits, Drained, Methods, Metrics, PathTokens, ProjectDoor, ServerLimits,
-    TrustedProxies, serve,
+    Door, DoorLimits, Drained, Methods, Metrics, PathTokens, ProjectDoor, ServerLimits, TrustedProxies, serve,
 };
 use models::{Hint, HintSink, Key, Lane, ProjectId, SinkError, Time};
 use prometheus::Registry;
@@ -21,7 +20,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const NOW: i64 = 1_772_429_276_279;
 pub(crate) const TOKEN: &str = "hush-hush-0001";
 /// An ordinary webhook body.
-pub(crate) const APPROVED: &str = r#"{"webhook_trigger":"approved","submission_id":"k3f9x1mes3ugzb","kyc_result":{"status":"approved"}}"#;
+pub(crate) const APPROVED: &str =
+    r#"{"webhook_trigger":"approved","submission_id":"k3f9x1mes3ugzb","kyc_result":{"status":"approved"}}"#;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -55,10 +55,7 @@ impl HintSink for FakeSink {
             }
             Mode::Slow => self.release.acquire().await.unwrap().forget(),
         }
-        self.accepted
-            .lock()
-            .unwrap()
-            .push((key.clone(), lane, hint.clone()));
+        self.accepted.lock().unwrap().push((key.clone(), lane, hint.clone()));
         Ok(())
     }
 
@@ -104,14 +101,7 @@ impl Server {
         let running = tokio::spawn(serve(listener, Arc::clone(&door), server_limits, async {
             asked.await.ok();
         }));
-        Server {
-            address,
-            sink,
-            door,
-            registry,
-            shutdown: Some(shutdown),
-            running,
-        }
+        Server { address, sink, door, registry, shutdown: Some(shutdown), running }
     }
 
     pub(crate) fn set(&self, mode: Mode) {
@@ -131,11 +121,7 @@ impl Server {
 
     /// Waits until the sink was asked once more.
     pub(crate) async fn sink_was_asked(&self) {
-        timeout(PATIENCE, self.sink.entered.acquire())
-            .await
-            .unwrap()
-            .unwrap()
-            .forget();
+        timeout(PATIENCE, self.sink.entered.acquire()).await.unwrap().unwrap().forget();
     }
 
     pub(crate) fn ask_to_end(&mut self) {
@@ -149,15 +135,9 @@ impl Server {
     /// The count of one outcome.
     pub(crate) fn count(&self, project: &str, outcome: &str) -> u64 {
         let families = self.registry.gather();
-        let family = families
-            .iter()
-            .find(|family| family.name() == "argos_relay_webhooks_total")
-            .unwrap();
+        let family = families.iter().find(|family| family.name() == "argos_relay_webhooks_total").unwrap();
         let has = |metric: &prometheus::proto::Metric, name: &str, value: &str| {
-            metric
-                .get_label()
-                .iter()
-                .any(|label| label.name() == name && label.value() == value)
+            metric.get_label().iter().any(|label| label.name() == name && label.value() == value)
         };
         family
             .get_metric()
@@ -170,16 +150,9 @@ impl Server {
     /// The count of all outcomes together.
     pub(crate) fn count_all(&self) -> u64 {
         let families = self.registry.gather();
-        let family = families
-            .iter()
-            .find(|family| family.name() == "argos_relay_webhooks_total");
-        family.map_or(0, |family| {
-            family
-                .get_metric()
-                .iter()
-                .map(|metric| metric.get_counter().get_value() as u64)
-                .sum()
-        })
+        let family = families.iter().find(|family| family.name() == "argos_relay_webhooks_total");
+        family
+            .map_or(0, |family| family.get_metric().iter().map(|metric| metric.get_counter().get_value() as u64).sum())
     }
 }
 
@@ -188,15 +161,8 @@ impl Server {
 fn projects() -> Vec<ProjectDoor> {
     let tokens = || Some(PathTokens::new(&[TOKEN.into(), "another-0002".into()]).unwrap());
     let network = |text: &str| Some(vec![text.parse().unwrap()]);
-    let methods = |source_ip, path_tokens| Methods {
-        source_ip,
-        path_tokens,
-        unauthenticated: false,
-    };
-    let anyone = Methods {
-        unauthenticated: true,
-        ..Methods::default()
-    };
+    let methods = |source_ip, path_tokens| Methods { source_ip, path_tokens, unauthenticated: false };
+    let anyone = Methods { unauthenticated: true, ..Methods::default() };
     [
         ("open", anyone),
         ("secret", methods(None, tokens())),
@@ -239,10 +205,7 @@ pub(crate) struct Client(pub(crate) TcpStream);
 
 impl Client {
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        timeout(PATIENCE, self.0.write_all(bytes.as_ref()))
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(PATIENCE, self.0.write_all(bytes.as_ref())).await.unwrap().unwrap();
     }
 
     /// Reads one answer; every answer of the door announces its length.
@@ -262,11 +225,7 @@ impl Client {
             }
         };
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-        let mut answer = Answer {
-            status: head[9..12].parse().unwrap(),
-            head,
-            body: serde_json::Value::Null,
-        };
+        let mut answer = Answer { status: head[9..12].parse().unwrap(), head, body: serde_json::Value::Null };
         let length: usize = answer.header("content-length").unwrap().parse().unwrap();
         while bytes.len() < end + length {
             assert!(self.more(&mut bytes).await, "the answer's body broke off");
@@ -278,10 +237,7 @@ impl Client {
     }
 
     async fn more(&mut self, bytes: &mut Vec<u8>) -> bool {
-        timeout(PATIENCE, self.0.read_buf(bytes))
-            .await
-            .unwrap()
-            .is_ok_and(|count| count > 0)
+        timeout(PATIENCE, self.0.read_buf(bytes)).await.unwrap().is_ok_and(|count| count > 0)
     }
 
     /// Whether the server ended the connection without a further byte.

@@ -17,13 +17,7 @@ fn body_of(bytes: usize) -> String {
 
 /// A chunked POST, without the closing chunk.
 async fn send_chunked(client: &mut Client, body: &str, chunk: usize) {
-    client
-        .send(head(
-            "POST",
-            "/webhooks/open",
-            "transfer-encoding: chunked\r\n",
-        ))
-        .await;
+    client.send(head("POST", "/webhooks/open", "transfer-encoding: chunked\r\n")).await;
     for part in body.as_bytes().chunks(chunk) {
         client.send(format!("{:x}\r\n", part.len())).await;
         client.send(part).await;
@@ -54,32 +48,20 @@ async fn one_byte_more_is_refused_while_it_is_read() {
         // The last chunk is never sent: the answer does not wait for the end.
         send_chunked(&mut client, &body, chunk).await;
         let answer = client.answer().await;
-        assert_eq!(
-            (answer.status, &answer.body["error"]),
-            (413, &"too_large".into()),
-            "chunks of {chunk}"
-        );
+        assert_eq!((answer.status, &answer.body["error"]), (413, &"too_large".into()), "chunks of {chunk}");
     }
     assert!(server.sink.accepted.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn a_slow_body_is_cut_off() {
-    let limits = DoorLimits {
-        body_timeout: SHORT,
-        ..DoorLimits::default()
-    };
+    let limits = DoorLimits { body_timeout: SHORT, ..DoorLimits::default() };
     let server = Server::with(limits, ServerLimits::default()).await;
     let mut client = server.connect().await;
-    client
-        .send(head("POST", "/webhooks/open", "content-length: 90\r\n"))
-        .await;
+    client.send(head("POST", "/webhooks/open", "content-length: 90\r\n")).await;
     client.send("{").await;
     let answer = client.answer().await;
-    assert_eq!(
-        (answer.status, answer.header("connection")),
-        (408, Some("close"))
-    );
+    assert_eq!((answer.status, answer.header("connection")), (408, Some("close")));
     assert!(client.is_closed().await);
     assert_eq!(server.count("open", "body_timeout"), 1);
 }
@@ -88,9 +70,7 @@ async fn a_slow_body_is_cut_off() {
 async fn a_body_that_breaks_off_is_no_webhook() {
     let server = Server::start().await;
     let mut client = server.connect().await;
-    client
-        .send(head("POST", "/webhooks/open", "content-length: 9000\r\n") + APPROVED)
-        .await;
+    client.send(head("POST", "/webhooks/open", "content-length: 9000\r\n") + APPROVED).await;
     client.0.shutdown().await.unwrap();
     let answer = client.try_answer().await;
     assert!(answer.is_none_or(|answer| answer.status == 400));
@@ -99,34 +79,22 @@ async fn a_body_that_breaks_off_is_no_webhook() {
 
 #[tokio::test]
 async fn a_sink_that_takes_too_long_is_unavailable() {
-    let limits = DoorLimits {
-        ack_timeout: SHORT,
-        ..DoorLimits::default()
-    };
+    let limits = DoorLimits { ack_timeout: SHORT, ..DoorLimits::default() };
     let server = Server::with(limits, ServerLimits::default()).await;
     server.set(Mode::Slow);
     let answer = server.ask(post("/webhooks/open", APPROVED)).await;
-    assert_eq!(
-        (answer.status, answer.header("retry-after")),
-        (503, Some("5"))
-    );
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
     assert_eq!(server.count("open", "unavailable"), 1);
 }
 
 #[tokio::test]
 async fn silence_is_cut_off_wherever_it_begins() {
-    let limits = ServerLimits {
-        header_timeout: SHORT,
-        ..ServerLimits::default()
-    };
+    let limits = ServerLimits { header_timeout: SHORT, ..ServerLimits::default() };
     let server = Server::with(DoorLimits::default(), limits).await;
     let beginnings = [
         ("nothing", ""),
         ("half a line", "POST /webhooks/op"),
-        (
-            "half a head",
-            "POST /webhooks/open HTTP/1.1\r\nhost: relay.example\r\n",
-        ),
+        ("half a head", "POST /webhooks/open HTTP/1.1\r\nhost: relay.example\r\n"),
         ("half an HTTP/2 preface", "PRI * HT"),
     ];
     for (name, beginning) in beginnings {
@@ -143,10 +111,7 @@ async fn silence_is_cut_off_wherever_it_begins() {
 
 #[tokio::test]
 async fn a_request_that_waits_for_the_broker_is_no_silence() {
-    let limits = ServerLimits {
-        header_timeout: SHORT,
-        ..ServerLimits::default()
-    };
+    let limits = ServerLimits { header_timeout: SHORT, ..ServerLimits::default() };
     let server = Server::with(DoorLimits::default(), limits).await;
     server.set(Mode::Slow);
     let mut waiting = server.connect().await;
@@ -170,10 +135,7 @@ async fn a_head_that_is_too_large_is_refused() {
 
 #[tokio::test]
 async fn connections_over_the_cap_wait_for_a_place() {
-    let limits = ServerLimits {
-        connections: 1,
-        ..ServerLimits::default()
-    };
+    let limits = ServerLimits { connections: 1, ..ServerLimits::default() };
     let server = Server::with(DoorLimits::default(), limits).await;
     server.set(Mode::Slow);
     let mut first = server.connect().await;
@@ -184,11 +146,7 @@ async fn connections_over_the_cap_wait_for_a_place() {
     second.send(post("/webhooks/open", APPROVED)).await;
     server.sink.release.add_permits(1);
     assert_eq!(first.answer().await.status, 200);
-    assert_eq!(
-        server.sink.entered.available_permits(),
-        0,
-        "the second is not served beside the first"
-    );
+    assert_eq!(server.sink.entered.available_permits(), 0, "the second is not served beside the first");
     drop(first);
     server.sink.release.add_permits(1);
     assert_eq!(second.answer().await.status, 200);

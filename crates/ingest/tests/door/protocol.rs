@@ -13,11 +13,7 @@ async fn one_connection_carries_many_requests_of_http_1() {
         assert_eq!(client.answer().await.status, 200);
     }
     client.send(post("/webhooks/open", "[]")).await;
-    assert_eq!(
-        client.answer().await.status,
-        400,
-        "a refused body does not spoil the connection"
-    );
+    assert_eq!(client.answer().await.status, 400, "a refused body does not spoil the connection");
     client.send(post("/webhooks/open", APPROVED)).await;
     assert_eq!(client.answer().await.status, 200);
 }
@@ -30,11 +26,7 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
 
 /// A header field without indexing and without Huffman coding (RFC 7541, section 6.2.2), its name by static index.
 fn field(name_index: u8, value: &str) -> Vec<u8> {
-    [
-        &[name_index, u8::try_from(value.len()).unwrap()],
-        value.as_bytes(),
-    ]
-    .concat()
+    [&[name_index, u8::try_from(value.len()).unwrap()], value.as_bytes()].concat()
 }
 
 #[tokio::test]
@@ -45,21 +37,14 @@ async fn http_2_in_clear_text_with_prior_knowledge() {
     const END_STREAM: u8 = 1;
     const END_HEADERS: u8 = 4;
     // Static table (RFC 7541, appendix A): 0x83 = :method POST, 0x86 = :scheme http, 4 = :path, 1 = :authority.
-    let fields = [
-        &[0x83, 0x86][..],
-        &field(4, "/webhooks/open"),
-        &field(1, "relay.example"),
-    ]
-    .concat();
+    let fields = [&[0x83, 0x86][..], &field(4, "/webhooks/open"), &field(1, "relay.example")].concat();
 
     let server = Server::start().await;
     let mut client = server.connect().await;
     client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     client.send(frame(SETTINGS, 0, 0, &[])).await;
     client.send(frame(HEADERS, END_HEADERS, 1, &fields)).await;
-    client
-        .send(frame(DATA, END_STREAM, 1, APPROVED.as_bytes()))
-        .await;
+    client.send(frame(DATA, END_STREAM, 1, APPROVED.as_bytes())).await;
 
     let answer = async {
         loop {

@@ -17,17 +17,9 @@ async fn every_row_of_the_table_of_answers() {
 
         let name = row.name;
         assert_eq!(answer.status, row.status, "{name}: {answer:?}");
-        assert_eq!(
-            answer.header("content-type"),
-            Some("application/json"),
-            "{name}"
-        );
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{name}");
         assert_eq!(server.count(row.project, row.outcome), before + 1, "{name}");
-        assert_eq!(
-            server.count_all(),
-            number as u64 + 1,
-            "{name}: exactly one outcome"
-        );
+        assert_eq!(server.count_all(), number as u64 + 1, "{name}: exactly one outcome");
         if let Some((header, value)) = row.header {
             assert_eq!(answer.header(header), Some(value), "{name}");
         }
@@ -36,11 +28,7 @@ async fn every_row_of_the_table_of_answers() {
         if answer.status != 200 {
             assert_eq!(answer.body["error"], row.outcome, "{name}");
         }
-        assert_eq!(
-            server.sink.accepted.lock().unwrap().len(),
-            taken + usize::from(accepted),
-            "{name}"
-        );
+        assert_eq!(server.sink.accepted.lock().unwrap().len(), taken + usize::from(accepted), "{name}");
     }
 }
 
@@ -48,60 +36,32 @@ async fn every_row_of_the_table_of_answers() {
 async fn unknown_projects_and_wrong_paths_are_told_alike() {
     let server = Server::start().await;
     let mut answers = Vec::new();
-    for path in [
-        "/webhooks/nobody",
-        "/webhooks/nobody/x",
-        "/webhooks/open/x",
-        "/x",
-        "/webhooks/open/a/b",
-    ] {
+    for path in ["/webhooks/nobody", "/webhooks/nobody/x", "/webhooks/open/x", "/x", "/webhooks/open/a/b"] {
         let answer = server.ask(post(path, APPROVED)).await;
-        let head: Vec<_> = answer
-            .head
-            .lines()
-            .filter(|line| !line.starts_with("date"))
-            .map(str::to_owned)
-            .collect();
+        let head: Vec<_> = answer.head.lines().filter(|line| !line.starts_with("date")).map(str::to_owned).collect();
         answers.push((answer.status, head, answer.body));
     }
-    assert!(
-        answers.windows(2).all(|two| two[0] == two[1]),
-        "{answers:?}"
-    );
+    assert!(answers.windows(2).all(|two| two[0] == two[1]), "{answers:?}");
 }
 
 #[tokio::test]
 async fn the_hint_says_what_the_design_says() {
     let server = Server::start().await;
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let lines = format!(
-        "traceparent: {trace}\r\ncontent-length: {}\r\n",
-        APPROVED.len()
-    );
-    let answer = server
-        .ask(head("POST", &format!("/webhooks/both/{TOKEN}"), &lines) + APPROVED)
-        .await;
+    let lines = format!("traceparent: {trace}\r\ncontent-length: {}\r\n", APPROVED.len());
+    let answer = server.ask(head("POST", &format!("/webhooks/both/{TOKEN}"), &lines) + APPROVED).await;
 
     let accepted = server.sink.accepted.lock().unwrap().clone();
     let (key, lane, hint) = &accepted[0];
     assert_eq!((key.as_str(), *lane), ("both/k3f9x1mes3ugzb", Lane::Live));
     assert_eq!(hint.source, Source::Webhook);
     assert_eq!(hint.received_at, Time::from_millis(NOW));
-    assert_eq!(
-        hint.authentication,
-        Authentication::SOURCE_IP.with(Authentication::PATH_TOKEN)
-    );
-    assert_eq!(
-        (hint.claim.trigger.as_str(), hint.claim.status),
-        ("approved", Some(KycStatus::Approved))
-    );
+    assert_eq!(hint.authentication, Authentication::SOURCE_IP.with(Authentication::PATH_TOKEN));
+    assert_eq!((hint.claim.trigger.as_str(), hint.claim.status), ("approved", Some(KycStatus::Approved)));
     assert!(hint.notices.is_empty() && hint.row.is_none());
     assert_eq!(hint.traceparent.as_deref(), Some(trace));
     // Both digests were computed outside of this program (sha256sum).
-    assert_eq!(
-        hint.body_digest,
-        "1991cbc684c18578d1d0839525f1a4602c3625e78e65e5b9383a92b28ba5d9d4"
-    );
+    assert_eq!(hint.body_digest, "1991cbc684c18578d1d0839525f1a4602c3625e78e65e5b9383a92b28ba5d9d4");
     assert_eq!(hint.id, "2db60d5a87be7692aea7c50da8b1eda0");
     assert_eq!(answer.body["hint_id"], hint.id.as_str());
 }
@@ -110,29 +70,15 @@ async fn the_hint_says_what_the_design_says() {
 async fn notices_carry_what_they_passed() {
     let server = Server::start().await;
     let aml = r#"{"webhook_trigger":"aml","submission_id":"k3f9x1mes3ugzb","aml_result":{"currentstatus":"Red Flag"}}"#;
-    let monitor =
-        r#"{"webhook_trigger":"aml_monitor","submission_id":"k3f9x1mes3ugzb","records":[]}"#;
-    server
-        .ask(post(&format!("/webhooks/secret/{TOKEN}"), aml))
-        .await;
+    let monitor = r#"{"webhook_trigger":"aml_monitor","submission_id":"k3f9x1mes3ugzb","records":[]}"#;
+    server.ask(post(&format!("/webhooks/secret/{TOKEN}"), aml)).await;
     server.ask(post("/webhooks/open", monitor)).await;
 
     let accepted = server.sink.accepted.lock().unwrap().clone();
-    let notice = |authentication| {
-        Some(Notice {
-            at: Time::from_millis(NOW),
-            authentication,
-        })
-    };
+    let notice = |authentication| Some(Notice { at: Time::from_millis(NOW), authentication });
     let notices: Vec<_> = accepted.iter().map(|(_, _, hint)| hint.notices).collect();
-    assert_eq!(
-        (notices[0].aml, notices[0].monitoring),
-        (notice(Authentication::PATH_TOKEN), None)
-    );
-    assert_eq!(
-        (notices[1].aml, notices[1].monitoring),
-        (None, notice(Authentication::NONE))
-    );
+    assert_eq!((notices[0].aml, notices[0].monitoring), (notice(Authentication::PATH_TOKEN), None));
+    assert_eq!((notices[1].aml, notices[1].monitoring), (None, notice(Authentication::NONE)));
 }
 
 #[tokio::test]
@@ -141,10 +87,7 @@ async fn the_time_to_the_acknowledgement_is_measured_for_accepted_webhooks_only(
     server.ask(post("/webhooks/open", APPROVED)).await;
     server.ask(post("/webhooks/open", "[]")).await;
     let families = server.registry.gather();
-    let family = families
-        .iter()
-        .find(|family| family.name() == "argos_relay_webhook_ack_seconds")
-        .unwrap();
+    let family = families.iter().find(|family| family.name() == "argos_relay_webhook_ack_seconds").unwrap();
     assert_eq!(family.get_metric()[0].get_histogram().get_sample_count(), 1);
 }
 

@@ -24,15 +24,7 @@ fn group<const N: usize>(
     (status, project, outcome): (u16, &'static str, &'static str),
     requests: [(&'static str, String); N],
 ) -> Vec<Row> {
-    let row = |(name, request)| Row {
-        name,
-        request,
-        mode: Mode::Accepting,
-        status,
-        project,
-        outcome,
-        header: None,
-    };
+    let row = |(name, request)| Row { name, request, mode: Mode::Accepting, status, project, outcome, header: None };
     requests.into_iter().map(row).collect()
 }
 
@@ -68,13 +60,8 @@ fn paths() -> Vec<Row> {
             ("a slash at the end", bodiless("/webhooks/open/", "")),
         ],
     );
-    let no_token_here = group(
-        (404, "open", "not_found"),
-        [(
-            "a token where there is none",
-            bodiless("/webhooks/open/x", ""),
-        )],
-    );
+    let no_token_here =
+        group((404, "open", "not_found"), [("a token where there is none", bodiless("/webhooks/open/x", ""))]);
     [nowhere, no_token_here].into_iter().flatten().collect()
 }
 
@@ -87,13 +74,8 @@ fn strangers() -> Vec<Row> {
             ("a wrong token and method", get("/webhooks/secret/guess")),
         ],
     );
-    let token_first = group(
-        (401, "both", "wrong_token"),
-        [(
-            "the right place, a wrong token",
-            bodiless("/webhooks/both/guess", ""),
-        )],
-    );
+    let token_first =
+        group((401, "both", "wrong_token"), [("the right place, a wrong token", bodiless("/webhooks/both/guess", ""))]);
     let forged = "x-forwarded-for: 52.78.194.237\r\n";
     let sources = group(
         (403, "elsewhere", "foreign_source"),
@@ -104,10 +86,7 @@ fn strangers() -> Vec<Row> {
         ],
     );
     let tokens = with_header(tokens, "www-authenticate", "Path-Token");
-    [tokens, token_first, sources]
-        .into_iter()
-        .flatten()
-        .collect()
+    [tokens, token_first, sources].into_iter().flatten().collect()
 }
 
 fn heads() -> Vec<Row> {
@@ -115,25 +94,13 @@ fn heads() -> Vec<Row> {
     let two = bodiless("/webhooks/open", "content-encoding: identity, br\r\n");
     let methods = group(
         (405, "open", "method_not_allowed"),
-        [
-            ("GET", get("/webhooks/open")),
-            (
-                "PUT",
-                head("PUT", "/webhooks/open", "content-length: 2\r\n"),
-            ),
-        ],
+        [("GET", get("/webhooks/open")), ("PUT", head("PUT", "/webhooks/open", "content-length: 2\r\n"))],
     );
     let large = group(
         (413, "open", "too_large"),
-        [(
-            "announced too large",
-            head("POST", "/webhooks/open", "content-length: 1048577\r\n"),
-        )],
+        [("announced too large", head("POST", "/webhooks/open", "content-length: 1048577\r\n"))],
     );
-    let encodings = group(
-        (415, "open", "content_encoding"),
-        [("gzip", gzip), ("two encodings", two)],
-    );
+    let encodings = group((415, "open", "content_encoding"), [("gzip", gzip), ("two encodings", two)]);
     let methods = with_header(methods, "allow", "POST");
     let encodings = with_header(encodings, "accept-encoding", "identity");
     [methods, large, encodings].into_iter().flatten().collect()
@@ -141,52 +108,29 @@ fn heads() -> Vec<Row> {
 
 fn bodies() -> Vec<Row> {
     let open = |body: &str| post("/webhooks/open", body);
-    let long_id = format!(
-        r#"{{"webhook_trigger":"approved","submission_id":"{}"}}"#,
-        "x".repeat(129)
-    );
-    let other_product =
-        r#"{"webhook_trigger":"argos_id_auth","consent_id":"c-1","request_id":"r-1"}"#;
+    let long_id = format!(r#"{{"webhook_trigger":"approved","submission_id":"{}"}}"#, "x".repeat(129));
+    let other_product = r#"{"webhook_trigger":"argos_id_auth","consent_id":"c-1","request_id":"r-1"}"#;
     let not_objects = group(
         (400, "open", "not_an_object"),
-        [
-            ("empty", open("")),
-            ("no JSON", open("hello")),
-            ("an array", open("[1]")),
-        ],
+        [("empty", open("")), ("no JSON", open("hello")), ("an array", open("[1]"))],
     );
     let bad_ids = group(
         (400, "open", "bad_id"),
         [
             ("an id too long", open(&long_id)),
-            (
-                "an id with a control character",
-                open(r#"{"submission_id":"a\u0007b"}"#),
-            ),
+            ("an id with a control character", open(r#"{"submission_id":"a\u0007b"}"#)),
         ],
     );
-    let sealed = group(
-        (400, "open", "encrypted"),
-        [("sealed", open(r#"{"data":"c2VhbGVk","isEncrypted":true}"#))],
-    );
-    let ignored = group(
-        (200, "open", "ignored"),
-        [("another product", open(other_product))],
-    );
-    [not_objects, bad_ids, sealed, ignored]
-        .into_iter()
-        .flatten()
-        .collect()
+    let sealed = group((400, "open", "encrypted"), [("sealed", open(r#"{"data":"c2VhbGVk","isEncrypted":true}"#))]);
+    let ignored = group((200, "open", "ignored"), [("another product", open(other_product))]);
+    [not_objects, bad_ids, sealed, ignored].into_iter().flatten().collect()
 }
 
 fn broker() -> Vec<Row> {
     let open = || post("/webhooks/open", APPROVED);
     let full = group((429, "open", "full"), [("too many wait", open())]);
     let failing = group((503, "open", "unavailable"), [("not acknowledged", open())]);
-    let absent = group(
-        (503, "open", "unavailable"),
-        [("no broker", bodiless("/webhooks/open", ""))],
-    );
+    let absent = group((503, "open", "unavailable"), [("no broker", bodiless("/webhooks/open", ""))]);
     [
         with_header(with_mode(full, Mode::Full), "retry-after", "1"),
         with_header(with_mode(failing, Mode::Failing), "retry-after", "5"),
@@ -198,32 +142,17 @@ fn broker() -> Vec<Row> {
 }
 
 fn taken() -> Vec<Row> {
-    let identity = format!(
-        "content-encoding: Identity\r\ncontent-length: {}\r\n",
-        APPROVED.len()
-    );
+    let identity = format!("content-encoding: Identity\r\ncontent-length: {}\r\n", APPROVED.len());
     let identity = head("POST", "/webhooks/open", &identity) + APPROVED;
     let right = |project: &str| post(&format!("/webhooks/{project}/{TOKEN}"), APPROVED);
     let other = post("/webhooks/secret/another%2D0002", APPROVED);
-    let open = [
-        ("anyone", post("/webhooks/open", APPROVED)),
-        ("identity", identity),
-    ];
-    let secret = [
-        ("the token", right("secret")),
-        ("the other token, escaped", other),
-    ];
+    let open = [("anyone", post("/webhooks/open", APPROVED)), ("identity", identity)];
+    let secret = [("the token", right("secret")), ("the other token, escaped", other)];
     [
         group((200, "open", "accepted"), open),
         group((200, "secret", "accepted"), secret),
-        group(
-            (200, "here", "accepted"),
-            [("the source", post("/webhooks/here", APPROVED))],
-        ),
-        group(
-            (200, "both", "accepted"),
-            [("token and source", right("both"))],
-        ),
+        group((200, "here", "accepted"), [("the source", post("/webhooks/here", APPROVED))]),
+        group((200, "both", "accepted"), [("token and source", right("both"))]),
     ]
     .into_iter()
     .flatten()

@@ -10,15 +10,8 @@ pub fn is_older(truth: Option<Time>, published: Option<Time>) -> bool {
 
 /// Drops the claims that the truth shows or has overtaken; what is left waits. The overall agreement: one claim
 /// that is not shown makes it `behind`.
-pub fn settle_claims(
-    policy: &Policy,
-    submission: &Submission,
-    claims: &mut Vec<Claim>,
-) -> Agreement {
-    let all: Vec<Agreement> = claims
-        .iter()
-        .map(|claim| of_claim(policy, submission, claim))
-        .collect();
+pub fn settle_claims(policy: &Policy, submission: &Submission, claims: &mut Vec<Claim>) -> Agreement {
+    let all: Vec<Agreement> = claims.iter().map(|claim| of_claim(policy, submission, claim)).collect();
     let mut verdicts = all.iter();
     claims.retain(|_| verdicts.next() == Some(&Agreement::Behind));
     [Agreement::Behind, Agreement::Agrees, Agreement::Ahead]
@@ -70,9 +63,7 @@ pub fn of_claim(policy: &Policy, submission: &Submission, claim: &Claim) -> Agre
                 Agreement::Ahead
             }
         }
-        (None, Some((claimed, shown))) if claimed <= shown + policy.clock_tolerance => {
-            Agreement::Ahead
-        }
+        (None, Some((claimed, shown))) if claimed <= shown + policy.clock_tolerance => Agreement::Ahead,
         (Some(status), None) if same(status) => attempts(submission, claim),
         (Some(status), None) if follows(status, submission.kyc.status) => Agreement::Ahead,
         (None, None) => Agreement::None,
@@ -83,10 +74,7 @@ pub fn of_claim(policy: &Policy, submission: &Submission, claim: &Claim) -> Agre
 /// Same status, no clock: a claim of more attempts than are shown is not shown yet.
 fn attempts(submission: &Submission, claim: &Claim) -> Agreement {
     match claim.attempts {
-        Some(claimed)
-            if submission.kyc.status == KycStatus::Incomplete
-                && claimed > submission.kyc.retries =>
-        {
+        Some(claimed) if submission.kyc.status == KycStatus::Incomplete && claimed > submission.kyc.retries => {
             Agreement::Behind
         }
         _ => Agreement::Agrees,
@@ -98,12 +86,7 @@ fn attempts(submission: &Submission, claim: &Claim) -> Agreement {
 fn follows(claimed: KycStatus, shown: KycStatus) -> bool {
     matches!(
         (claimed, shown),
-        (
-            KycStatus::Incomplete,
-            KycStatus::Pending | KycStatus::Approved | KycStatus::Rejected
-        ) | (
-            KycStatus::Pending,
-            KycStatus::Approved | KycStatus::Rejected
-        )
+        (KycStatus::Incomplete, KycStatus::Pending | KycStatus::Approved | KycStatus::Rejected)
+            | (KycStatus::Pending, KycStatus::Approved | KycStatus::Rejected)
     )
 }

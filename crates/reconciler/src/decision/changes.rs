@@ -24,18 +24,12 @@ const GOVERNED: [&str; 3] = ["submission.user_id", "kyc.reviewer", "kyc.reasons"
 
 /// The events of a submission that was not published before.
 pub(super) fn first_sight(facts: &Facts) -> Vec<Kind> {
-    let mut kinds = vec![(
-        kind_of_status(facts.kyc.status, true),
-        vec!["kyc.status".to_owned()],
-    )];
+    let mut kinds = vec![(kind_of_status(facts.kyc.status, true), vec!["kyc.status".to_owned()])];
     if is_screened(facts.aml.status) {
         kinds.push((EventKind::AmlScreened, vec!["aml.status".to_owned()]));
     }
     if facts.aml.monitoring != Monitoring::Unknown {
-        kinds.push((
-            EventKind::AmlMonitoringChanged,
-            vec!["aml.monitoring".to_owned()],
-        ));
+        kinds.push((EventKind::AmlMonitoringChanged, vec!["aml.monitoring".to_owned()]));
     }
     kinds
 }
@@ -49,14 +43,9 @@ pub(super) fn compare(last: &Published, new: &Published) -> Difference {
         drop_our_own(last, new, &mut changed);
     }
     if changed.is_empty() && personal != Some(true) {
-        let ours = read_anew
-            || last.fingerprint != new.fingerprint
-            || (personal.is_none() && last.personal != new.personal);
-        return if ours {
-            Difference::OurReading
-        } else {
-            Difference::None
-        };
+        let ours =
+            read_anew || last.fingerprint != new.fingerprint || (personal.is_none() && last.personal != new.personal);
+        return if ours { Difference::OurReading } else { Difference::None };
     }
     Difference::Vendor(kinds(last, new, changed, personal == Some(true)))
 }
@@ -69,20 +58,10 @@ fn changed_fields(last: &Published, new: &Published) -> Vec<&'static str> {
         ("aml.status", last.aml_status != new.aml_status),
         ("aml.risk", last.risk != new.risk),
         ("aml.monitoring", last.monitoring != new.monitoring),
-        (
-            "aml.notice_at",
-            last.notices.aml.map(|notice| notice.at) != new.notices.aml.map(|notice| notice.at),
-        ),
+        ("aml.notice_at", last.notices.aml.map(|notice| notice.at) != new.notices.aml.map(|notice| notice.at)),
     ];
-    let hashed = HASHED_FIELDS
-        .iter()
-        .zip(last.hashes.iter().zip(&new.hashes))
-        .map(|(name, (a, b))| (*name, a != b));
-    held.into_iter()
-        .chain(hashed)
-        .filter(|(_, differs)| *differs)
-        .map(|(name, _)| name)
-        .collect()
+    let hashed = HASHED_FIELDS.iter().zip(last.hashes.iter().zip(&new.hashes)).map(|(name, (a, b))| (*name, a != b));
+    held.into_iter().chain(hashed).filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
 
 /// Whether personal data differs: `None` if the two digests have no key in common.
@@ -100,24 +79,14 @@ fn drop_our_own(last: &Published, new: &Published, changed: &mut Vec<&'static st
     changed.retain(|name| !GOVERNED.contains(name));
     if last.reading.normalizer != new.reading.normalizer {
         let same_clock = last.updated_at.is_some() && last.updated_at == new.updated_at;
-        changed.retain(|name| {
-            !same_clock && matches!(*name, "kyc.status" | "aml.status" | "aml.risk")
-        });
+        changed.retain(|name| !same_clock && matches!(*name, "kyc.status" | "aml.status" | "aml.risk"));
     }
 }
 
 /// One event for each facet: KYC first, then the screening, then monitoring.
-fn kinds(
-    last: &Published,
-    new: &Published,
-    changed: Vec<&'static str>,
-    personal: bool,
-) -> Vec<Kind> {
-    let (aml, mut kyc): (Vec<_>, Vec<_>) = changed
-        .into_iter()
-        .partition(|name| name.starts_with("aml."));
-    let (monitoring, mut aml): (Vec<_>, Vec<_>) =
-        aml.into_iter().partition(|name| *name == "aml.monitoring");
+fn kinds(last: &Published, new: &Published, changed: Vec<&'static str>, personal: bool) -> Vec<Kind> {
+    let (aml, mut kyc): (Vec<_>, Vec<_>) = changed.into_iter().partition(|name| name.starts_with("aml."));
+    let (monitoring, mut aml): (Vec<_>, Vec<_>) = aml.into_iter().partition(|name| *name == "aml.monitoring");
     if personal {
         kyc.push("personal_data");
     }

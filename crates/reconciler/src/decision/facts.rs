@@ -3,8 +3,8 @@
 use super::Case;
 use models::entry::HASHED_FIELDS;
 use models::{
-    Aml, AmlStatus, Entry, Facts, KycStatus, Monitoring, Notice, Notices, PersonalDigest,
-    Published, Submission, SubmissionFacts, Time,
+    Aml, AmlStatus, Entry, Facts, KycStatus, Monitoring, Notice, Notices, PersonalDigest, Published, Submission,
+    SubmissionFacts, Time,
 };
 use sha2::{Digest, Sha256};
 
@@ -20,36 +20,22 @@ pub fn publishable(
     pending: &Notices,
 ) -> (Facts, Notices) {
     let last = entry.published.as_ref();
-    let counts = |notice: &Notice| {
-        notice.at <= asked_at
-            && notice
-                .authentication
-                .any_of(case.policy.notice_authentication)
-    };
+    let counts =
+        |notice: &Notice| notice.at <= asked_at && notice.authentication.any_of(case.policy.notice_authentication);
     let rested = last.map(|last| last.notices).unwrap_or_default();
-    let newest = Notices {
-        aml: pending.aml.filter(counts),
-        monitoring: pending.monitoring.filter(counts),
-    };
+    let newest = Notices { aml: pending.aml.filter(counts), monitoring: pending.monitoring.filter(counts) };
     let same_screening = last.is_some_and(|last| {
         last.risk == submission.risk
-            && (last.aml_status == AmlStatus::RedFlag)
-                == (submission.aml_status == AmlStatus::RedFlag)
+            && (last.aml_status == AmlStatus::RedFlag) == (submission.aml_status == AmlStatus::RedFlag)
     });
     let notices = Notices {
-        aml: if same_screening {
-            rested.aml.or(newest.aml)
-        } else {
-            newest.aml.or(rested.aml)
-        },
+        aml: if same_screening { rested.aml.or(newest.aml) } else { newest.aml.or(rested.aml) },
         monitoring: rested.monitoring.or(newest.monitoring),
     };
     let was_clear = last.is_some_and(|last| last.aml_status == AmlStatus::Clear);
     let approved = submission.kyc.status == KycStatus::Approved;
     let status = match submission.aml_status {
-        AmlStatus::NotScreened if notices.aml.is_some() && (approved || was_clear) => {
-            AmlStatus::Clear
-        }
+        AmlStatus::NotScreened if notices.aml.is_some() && (approved || was_clear) => AmlStatus::Clear,
         shown => shown,
     };
     let facts = Facts {
@@ -66,11 +52,7 @@ pub fn publishable(
             risk: submission.risk,
             matches: submission.matches,
             notice_at: notices.aml.map(|notice| notice.at),
-            monitoring: if notices.monitoring.is_some() {
-                Monitoring::Registered
-            } else {
-                Monitoring::Unknown
-            },
+            monitoring: if notices.monitoring.is_some() { Monitoring::Registered } else { Monitoring::Unknown },
             monitoring_notice_at: notices.monitoring.map(|notice| notice.at),
         },
     };
@@ -86,12 +68,7 @@ pub fn fingerprint(facts: &Facts) -> u128 {
 }
 
 /// What the ledger keeps of published facts.
-pub fn summary(
-    facts: &Facts,
-    submission: &Submission,
-    notices: Notices,
-    last: Option<&Published>,
-) -> Published {
+pub fn summary(facts: &Facts, submission: &Submission, notices: Notices, last: Option<&Published>) -> Published {
     Published {
         kyc_status: facts.kyc.status,
         aml_status: facts.aml.status,

@@ -12,30 +12,19 @@ pub fn fail(case: &Case<'_>, error: &LookError, rng: &mut fastrand::Rng) -> Deci
     pending.failures = pending.failures.saturating_add(1);
     let since = *pending.failing_since.get_or_insert(case.now);
     if *error == LookError::UnknownProject {
-        let mut decision = Decision::quiet(
-            Outcome::DeadLettered,
-            Some(entry).filter(Entry::has_history),
-        );
+        let mut decision = Decision::quiet(Outcome::DeadLettered, Some(entry).filter(Entry::has_history));
         if let Some(kept) = decision.entry.as_mut() {
             kept.pending = None;
             kept.check = None;
         }
-        decision.dead_letter = Some(letter(
-            case,
-            "unknown_project",
-            error,
-            pending.failures,
-            since,
-        ));
+        decision.dead_letter = Some(letter(case, "unknown_project", error, pending.failures, since));
         return decision;
     }
     let mut due = schedule::after_failure(case.policy, pending.failures, case.now, rng);
     let mut reason = CheckReason::Failed;
     let mut dead_letter = None;
     match error {
-        LookError::Throttled {
-            retry_after: Some(wait),
-        } => due = due.max(case.now + *wait),
+        LookError::Throttled { retry_after: Some(wait) } => due = due.max(case.now + *wait),
         LookError::Unreadable(_) => {
             pending.unreadable = pending.unreadable.saturating_add(1);
             if pending.unreadable >= case.policy.dead_letter_after {
@@ -50,11 +39,7 @@ pub fn fail(case: &Case<'_>, error: &LookError, rng: &mut fastrand::Rng) -> Deci
     }
     entry.check = Some(Check { due, reason });
     entry.pending = Some(Box::new(pending));
-    let outcome = if dead_letter.is_some() {
-        Outcome::DeadLettered
-    } else {
-        Outcome::Failed
-    };
+    let outcome = if dead_letter.is_some() { Outcome::DeadLettered } else { Outcome::Failed };
     let mut decision = Decision::quiet(outcome, Some(entry));
     decision.dead_letter = dead_letter;
     decision
@@ -64,21 +49,12 @@ pub fn fail(case: &Case<'_>, error: &LookError, rng: &mut fastrand::Rng) -> Deci
 pub fn park(case: &Case<'_>, due: Time, rng: &mut fastrand::Rng) -> Decision {
     let pending = case.wake.pending(case.entry);
     let mut entry = case.entry.cloned().unwrap_or_default();
-    entry.check = Some(Check {
-        due: schedule::later(due, rng),
-        reason: CheckReason::Parked,
-    });
+    entry.check = Some(Check { due: schedule::later(due, rng), reason: CheckReason::Parked });
     entry.pending = Some(Box::new(pending));
     Decision::quiet(Outcome::Parked, Some(entry))
 }
 
-fn letter(
-    case: &Case<'_>,
-    reason: &'static str,
-    error: &LookError,
-    attempts: u16,
-    since: Time,
-) -> DeadLetter {
+fn letter(case: &Case<'_>, reason: &'static str, error: &LookError, attempts: u16, since: Time) -> DeadLetter {
     DeadLetter {
         key: Some(case.key.clone()),
         reason,

@@ -23,52 +23,33 @@ fn submission() -> impl Strategy<Value = Submission> {
         KycStatus::Rejected,
         KycStatus::Unknown,
     ]);
-    let aml = prop::sample::select(vec![
-        AmlStatus::NotScreened,
-        AmlStatus::RedFlag,
-        AmlStatus::Unknown,
-    ]);
+    let aml = prop::sample::select(vec![AmlStatus::NotScreened, AmlStatus::RedFlag, AmlStatus::Unknown]);
     let risk = prop::sample::select(Risk::ALL.to_vec());
-    (
-        status,
-        aml,
-        risk,
-        0..3_u32,
-        0..3_u32,
-        prop::option::of(0..50_i64),
-        prop::option::of("[a-z]{1,6}"),
-        0..3_u64,
-    )
-        .prop_map(
-            |(status, aml_status, risk, retries, matches, updated, reason, digest)| Submission {
-                user_id: Some("u-1001".to_owned()),
-                created_at: Some(at(0)),
-                updated_at: updated.map(at),
-                kyc: Kyc {
-                    status,
-                    vendor_status: status.to_string(),
-                    decided_at: None,
-                    reviewer: None,
-                    origin: Origin::Unknown,
-                    retries,
-                    reasons: reason
-                        .map(|code| Reason {
-                            code,
-                            category: "other".to_owned(),
-                            text: None,
-                        })
-                        .into_iter()
-                        .collect(),
-                },
-                aml_status,
-                aml_vendor_status: aml_status.to_string(),
-                risk,
-                matches,
-                aml_expected: None,
-                personal: [Some(models::PersonalDigest { key: 1, digest }), None],
-                reading: Reading::default(),
+    (status, aml, risk, 0..3_u32, 0..3_u32, prop::option::of(0..50_i64), prop::option::of("[a-z]{1,6}"), 0..3_u64)
+        .prop_map(|(status, aml_status, risk, retries, matches, updated, reason, digest)| Submission {
+            user_id: Some("u-1001".to_owned()),
+            created_at: Some(at(0)),
+            updated_at: updated.map(at),
+            kyc: Kyc {
+                status,
+                vendor_status: status.to_string(),
+                decided_at: None,
+                reviewer: None,
+                origin: Origin::Unknown,
+                retries,
+                reasons: reason
+                    .map(|code| Reason { code, category: "other".to_owned(), text: None })
+                    .into_iter()
+                    .collect(),
             },
-        )
+            aml_status,
+            aml_vendor_status: aml_status.to_string(),
+            risk,
+            matches,
+            aml_expected: None,
+            personal: [Some(models::PersonalDigest { key: 1, digest }), None],
+            reading: Reading::default(),
+        })
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
@@ -84,20 +65,16 @@ fn answer() -> impl Strategy<Value = Answer> {
 
 fn claim() -> impl Strategy<Value = Claim> {
     let status = prop::option::of(prop::sample::select(KycStatus::ALL.to_vec()));
-    (
-        status,
-        prop::option::of(0..60_i64),
-        prop::option::of(any::<bool>()),
-        any::<bool>(),
-    )
-        .prop_map(|(status, changed, red_flag, deleted)| Claim {
+    (status, prop::option::of(0..60_i64), prop::option::of(any::<bool>()), any::<bool>()).prop_map(
+        |(status, changed, red_flag, deleted)| Claim {
             trigger: "approved".to_owned(),
             status,
             changed_at: changed.map(at),
             attempts: None,
             red_flag,
             deleted,
-        })
+        },
+    )
 }
 
 fn wake() -> impl Strategy<Value = Wake> {
@@ -125,52 +102,19 @@ fn past() -> impl Strategy<Value = Option<Entry>> {
     })
 }
 
-fn look(
-    policy: &Policy,
-    entry: Option<&Entry>,
-    wake: &Wake,
-    answer: Answer,
-    now: Time,
-) -> Decision {
+fn look(policy: &Policy, entry: Option<&Entry>, wake: &Wake, answer: Answer, now: Time) -> Decision {
     let key = key();
-    let case = Case {
-        policy,
-        key: &key,
-        entry,
-        wake,
-        now,
-    };
-    decide(
-        &case,
-        &Truth {
-            asked_at: now,
-            answer,
-        },
-        &mut fastrand::Rng::with_seed(7),
-    )
+    let case = Case { policy, key: &key, entry, wake, now };
+    decide(&case, &Truth { asked_at: now, answer }, &mut fastrand::Rng::with_seed(7))
 }
 
 /// The events without what a hint may fill in.
-type Told = (
-    EventKind,
-    u64,
-    String,
-    Option<Kyc>,
-    Option<models::Aml>,
-    Vec<String>,
-);
+type Told = (EventKind, u64, String, Option<Kyc>, Option<models::Aml>, Vec<String>);
 
 fn told(decision: &Decision) -> Vec<Told> {
     let plain = |event: &Event| {
         let data = event.data.clone();
-        (
-            event.kind,
-            event.sequence,
-            event.id.clone(),
-            data.kyc,
-            data.aml,
-            data.changed,
-        )
+        (event.kind, event.sequence, event.id.clone(), data.kyc, data.aml, data.changed)
     };
     decision.events.iter().map(plain).collect()
 }
@@ -302,19 +246,14 @@ impl LookErrorForTest {
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
-    (
-        prop::collection::vec(0..u64::MAX, 1..4),
-        any::<u64>(),
-        any::<i64>(),
-    )
-        .prop_map(|(ladder, pause, live_since)| Policy {
+    (prop::collection::vec(0..u64::MAX, 1..4), any::<u64>(), any::<i64>()).prop_map(|(ladder, pause, live_since)| {
+        Policy {
             ladder: ladder.into_iter().map(Duration::from_millis).collect(),
             settle_first: Duration::from_millis(pause),
-            baseline: Baseline::Snapshots {
-                live_since: Time::from_millis(live_since),
-            },
+            baseline: Baseline::Snapshots { live_since: Time::from_millis(live_since) },
             ..Policy::default()
-        })
+        }
+    })
 }
 
 /// What a consumer saw, and what the ledger holds.
@@ -342,11 +281,7 @@ impl History {
 
     fn check_sequences(&self) {
         let ids: HashSet<&str> = self.events.iter().map(|event| event.id.as_str()).collect();
-        assert_eq!(
-            ids.len(),
-            self.events.len(),
-            "each published change has one id"
-        );
+        assert_eq!(ids.len(), self.events.len(), "each published change has one id");
         for (expected, event) in (1..).zip(&self.events) {
             assert_eq!(event.sequence, expected, "gapless");
         }
@@ -355,10 +290,7 @@ impl History {
     fn check_last(&self, last: &Answer) -> Result<(), TestCaseError> {
         match last {
             Answer::Present(truth) if truth.kyc.status != KycStatus::Deleted => {
-                let snapshot = self
-                    .snapshot
-                    .as_ref()
-                    .expect("a live submission has a snapshot");
+                let snapshot = self.snapshot.as_ref().expect("a live submission has a snapshot");
                 prop_assert_eq!(&snapshot.facts.kyc, &truth.kyc);
                 prop_assert_eq!(snapshot.facts.aml.risk, truth.risk);
                 let newest = self.events.last().expect("a live submission has events");
@@ -417,10 +349,7 @@ fn with_claim(claim: Claim) -> Wake {
 
 #[test]
 fn a_forged_approval_publishes_what_the_get_says_and_walks_the_ladder_once() {
-    let policy = Policy {
-        settle_first: Duration::from_mins(30),
-        ..Policy::default()
-    };
+    let policy = Policy { settle_first: Duration::from_mins(30), ..Policy::default() };
     let claim = Claim {
         trigger: "approved".to_owned(),
         status: Some(KycStatus::Approved),
@@ -429,273 +358,109 @@ fn a_forged_approval_publishes_what_the_get_says_and_walks_the_ladder_once() {
     };
     let mut pending = approved(10);
     pending.kyc.status = KycStatus::Pending;
-    let mut decision = look(
-        &policy,
-        None,
-        &with_claim(claim),
-        present(pending.clone()),
-        at(20),
-    );
+    let mut decision = look(&policy, None, &with_claim(claim), present(pending.clone()), at(20));
     assert_eq!(kinds(&decision), [EventKind::Pending]);
-    assert_eq!(
-        decision.events[0].data.provenance.agreement,
-        Agreement::Behind
-    );
+    assert_eq!(decision.events[0].data.provenance.agreement, Agreement::Behind);
     let mut looks = 1;
     let mut told = 0;
     while told == 0 {
-        let check = decision
-            .entry
-            .as_ref()
-            .and_then(|entry| entry.check)
-            .unwrap();
+        let check = decision.entry.as_ref().and_then(|entry| entry.check).unwrap();
         assert_eq!(check.reason, CheckReason::Unconfirmed);
-        decision = look(
-            &policy,
-            decision.entry.as_ref(),
-            &Wake::recheck(),
-            present(pending.clone()),
-            check.due,
-        );
+        decision = look(&policy, decision.entry.as_ref(), &Wake::recheck(), present(pending.clone()), check.due);
         assert_eq!(decision.outcome, Outcome::Unchanged);
         looks += 1;
         told = decision.notifications.len();
     }
     assert_eq!(looks, 1 + policy.ladder.len());
-    assert_eq!(
-        decision.entry.unwrap().check.unwrap().reason,
-        CheckReason::UnderReview
-    );
+    assert_eq!(decision.entry.unwrap().check.unwrap().reason, CheckReason::UnderReview);
 }
 
 #[test]
 fn an_unknown_id_costs_the_ladder_and_is_forgotten() {
     let policy = Policy::default();
-    let claim = Claim {
-        trigger: "approved".to_owned(),
-        status: Some(KycStatus::Approved),
-        ..Claim::default()
-    };
+    let claim = Claim { trigger: "approved".to_owned(), status: Some(KycStatus::Approved), ..Claim::default() };
     let mut decision = look(&policy, None, &with_claim(claim), Answer::Absent, at(20));
     let mut looks = 1;
     while let Some(entry) = decision.entry.clone() {
         assert_eq!(decision.outcome, Outcome::UnknownId);
-        decision = look(
-            &policy,
-            Some(&entry),
-            &Wake::recheck(),
-            Answer::Absent,
-            entry.check.unwrap().due,
-        );
+        decision = look(&policy, Some(&entry), &Wake::recheck(), Answer::Absent, entry.check.unwrap().due);
         looks += 1;
     }
-    assert_eq!(
-        (decision.outcome, looks),
-        (Outcome::Forgotten, 1 + policy.ladder.len())
-    );
+    assert_eq!((decision.outcome, looks), (Outcome::Forgotten, 1 + policy.ladder.len()));
     assert_eq!(decision.notifications.len(), 1);
 }
 
 #[test]
 fn absence_needs_a_second_look_after_the_pause_and_a_return_continues_the_sequence() {
     let policy = Policy::default();
-    let first = look(
-        &policy,
-        None,
-        &Wake::recheck(),
-        present(approved(1)),
-        at(10),
-    )
-    .entry;
-    let suspected = look(
-        &policy,
-        first.as_ref(),
-        &Wake::recheck(),
-        Answer::Absent,
-        at(1_000),
-    );
+    let first = look(&policy, None, &Wake::recheck(), present(approved(1)), at(10)).entry;
+    let suspected = look(&policy, first.as_ref(), &Wake::recheck(), Answer::Absent, at(1_000));
     assert_eq!(suspected.outcome, Outcome::SuspectedDeletion);
-    let soon = look(
-        &policy,
-        suspected.entry.as_ref(),
-        &Wake::recheck(),
-        Answer::Absent,
-        at(2_000),
-    );
+    let soon = look(&policy, suspected.entry.as_ref(), &Wake::recheck(), Answer::Absent, at(2_000));
     assert_eq!(soon.outcome, Outcome::SuspectedDeletion);
-    let gone = look(
-        &policy,
-        soon.entry.as_ref(),
-        &Wake::recheck(),
-        Answer::Absent,
-        at(40_000),
-    );
-    assert_eq!(
-        (gone.outcome, kinds(&gone)),
-        (Outcome::Deleted, vec![EventKind::Deleted])
-    );
+    let gone = look(&policy, soon.entry.as_ref(), &Wake::recheck(), Answer::Absent, at(40_000));
+    assert_eq!((gone.outcome, kinds(&gone)), (Outcome::Deleted, vec![EventKind::Deleted]));
     assert_eq!(gone.state, StateChange::Tombstone);
     assert!(gone.events[0].data.kyc.is_none());
-    let still = look(
-        &policy,
-        gone.entry.as_ref(),
-        &Wake::recheck(),
-        Answer::Absent,
-        at(90_000),
-    );
+    let still = look(&policy, gone.entry.as_ref(), &Wake::recheck(), Answer::Absent, at(90_000));
     assert_eq!(still.outcome, Outcome::StillGone);
-    let back = look(
-        &policy,
-        still.entry.as_ref(),
-        &Wake::recheck(),
-        present(approved(5)),
-        at(95_000),
-    );
+    let back = look(&policy, still.entry.as_ref(), &Wake::recheck(), present(approved(5)), at(95_000));
     assert_eq!(back.events[0].sequence, 3);
-    assert_eq!(
-        back.events[0].data.previous.as_ref().unwrap().kyc_status,
-        KycStatus::Deleted
-    );
+    assert_eq!(back.events[0].data.previous.as_ref().unwrap().kyc_status, KycStatus::Deleted);
 }
 
 #[test]
 fn a_clean_screening_is_told_by_a_notice_once_and_only_with_enough_authentication() {
-    let policy = Policy {
-        notice_authentication: Authentication::PATH_TOKEN,
-        ..Policy::default()
-    };
+    let policy = Policy { notice_authentication: Authentication::PATH_TOKEN, ..Policy::default() };
     let notice = |at_millis, authentication| Wake {
         cause: Cause::Webhook,
-        notices: Notices {
-            aml: Some(Notice {
-                at: at(at_millis),
-                authentication,
-            }),
-            monitoring: None,
-        },
+        notices: Notices { aml: Some(Notice { at: at(at_millis), authentication }), monitoring: None },
         ..Wake::recheck()
     };
-    let first = look(
-        &policy,
-        None,
-        &Wake::recheck(),
-        present(approved(1)),
-        at(10),
-    )
-    .entry;
-    let forged = look(
-        &policy,
-        first.as_ref(),
-        &notice(20, Authentication::SOURCE_IP),
-        present(approved(1)),
-        at(30),
-    );
+    let first = look(&policy, None, &Wake::recheck(), present(approved(1)), at(10)).entry;
+    let forged = look(&policy, first.as_ref(), &notice(20, Authentication::SOURCE_IP), present(approved(1)), at(30));
     assert_eq!(forged.outcome, Outcome::Unchanged);
-    let told = look(
-        &policy,
-        forged.entry.as_ref(),
-        &notice(40, Authentication::PATH_TOKEN),
-        present(approved(1)),
-        at(50),
-    );
+    let told =
+        look(&policy, forged.entry.as_ref(), &notice(40, Authentication::PATH_TOKEN), present(approved(1)), at(50));
     assert_eq!(kinds(&told), [EventKind::AmlScreened]);
-    assert_eq!(
-        told.events[0].data.provenance.notice_authentication,
-        ["path_token"]
-    );
-    assert_eq!(
-        told.events[0].data.aml.as_ref().unwrap().status,
-        AmlStatus::Clear
-    );
-    let repeated = look(
-        &policy,
-        told.entry.as_ref(),
-        &notice(60, Authentication::PATH_TOKEN),
-        present(approved(1)),
-        at(70),
-    );
+    assert_eq!(told.events[0].data.provenance.notice_authentication, ["path_token"]);
+    assert_eq!(told.events[0].data.aml.as_ref().unwrap().status, AmlStatus::Clear);
+    let repeated =
+        look(&policy, told.entry.as_ref(), &notice(60, Authentication::PATH_TOKEN), present(approved(1)), at(70));
     assert_eq!(repeated.outcome, Outcome::Unchanged);
     let mut flagged = approved(2);
     flagged.aml_status = AmlStatus::RedFlag;
     flagged.risk = Risk::High;
-    let risk = look(
-        &policy,
-        repeated.entry.as_ref(),
-        &Wake::recheck(),
-        present(flagged),
-        at(80),
-    );
+    let risk = look(&policy, repeated.entry.as_ref(), &Wake::recheck(), present(flagged), at(80));
     assert_eq!(kinds(&risk), [EventKind::AmlRiskChanged]);
 }
 
 #[test]
 fn old_submissions_are_a_baseline_and_their_next_change_is_event_one() {
-    let policy = Policy {
-        baseline: Baseline::Snapshots {
-            live_since: at(1_000),
-        },
-        ..Policy::default()
-    };
-    let first = look(
-        &policy,
-        None,
-        &Wake::recheck(),
-        present(approved(1)),
-        at(2_000),
-    );
+    let policy = Policy { baseline: Baseline::Snapshots { live_since: at(1_000) }, ..Policy::default() };
+    let first = look(&policy, None, &Wake::recheck(), present(approved(1)), at(2_000));
     assert_eq!((first.outcome, first.events.len()), (Outcome::Baselined, 0));
     assert!(matches!(first.state, StateChange::Put(ref snapshot) if snapshot.sequence == 0));
     let mut reversed = approved(2_500);
     reversed.kyc.status = KycStatus::Rejected;
-    let next = look(
-        &policy,
-        first.entry.as_ref(),
-        &Wake::recheck(),
-        present(reversed),
-        at(3_000),
-    );
-    assert_eq!(
-        (kinds(&next), next.events[0].sequence),
-        (vec![EventKind::Rejected], 1)
-    );
+    let next = look(&policy, first.entry.as_ref(), &Wake::recheck(), present(reversed), at(3_000));
+    assert_eq!((kinds(&next), next.events[0].sequence), (vec![EventKind::Rejected], 1));
     assert_eq!(next.events[0].data.previous.as_ref().unwrap().sequence, 0);
 }
 
 #[test]
 fn our_own_changes_of_reading_are_no_events() {
     let policy = Policy::default();
-    let first = look(
-        &policy,
-        None,
-        &Wake::recheck(),
-        present(approved(1)),
-        at(10),
-    )
-    .entry;
+    let first = look(&policy, None, &Wake::recheck(), present(approved(1)), at(10)).entry;
     let mut shown = approved(1);
     shown.user_id = Some("u-1001".to_owned());
     shown.reading.policy = 1;
     shown.personal = [Some(models::PersonalDigest { key: 2, digest: 5 }), None];
-    let decision = look(
-        &policy,
-        first.as_ref(),
-        &Wake::recheck(),
-        present(shown.clone()),
-        at(20),
-    );
-    assert_eq!(
-        (decision.outcome, decision.events.len()),
-        (Outcome::Rebaselined, 0)
-    );
+    let decision = look(&policy, first.as_ref(), &Wake::recheck(), present(shown.clone()), at(20));
+    assert_eq!((decision.outcome, decision.events.len()), (Outcome::Rebaselined, 0));
     shown.kyc.status = KycStatus::Rejected;
     shown.updated_at = Some(at(9));
-    let decision = look(
-        &policy,
-        decision.entry.as_ref(),
-        &Wake::recheck(),
-        present(shown),
-        at(30),
-    );
+    let decision = look(&policy, decision.entry.as_ref(), &Wake::recheck(), present(shown), at(30));
     assert_eq!(kinds(&decision), [EventKind::Rejected]);
 }
 
@@ -704,22 +469,9 @@ fn a_change_of_personal_data_is_told_without_its_values() {
     let policy = Policy::default();
     let mut one = approved(1);
     one.personal = [Some(models::PersonalDigest { key: 1, digest: 5 }), None];
-    let first = look(
-        &policy,
-        None,
-        &Wake::recheck(),
-        present(one.clone()),
-        at(10),
-    )
-    .entry;
+    let first = look(&policy, None, &Wake::recheck(), present(one.clone()), at(10)).entry;
     one.personal = [Some(models::PersonalDigest { key: 1, digest: 6 }), None];
-    let decision = look(
-        &policy,
-        first.as_ref(),
-        &Wake::recheck(),
-        present(one),
-        at(20),
-    );
+    let decision = look(&policy, first.as_ref(), &Wake::recheck(), present(one), at(20));
     assert_eq!(kinds(&decision), [EventKind::Updated]);
     assert_eq!(decision.events[0].data.changed, ["personal_data"]);
 }
@@ -733,20 +485,11 @@ fn unreadable_answers_end_in_one_dead_letter_and_a_daily_look() {
     let mut letters = 0;
     for round in 0..15 {
         let wake = Wake::recheck();
-        let case = Case {
-            policy: &policy,
-            key: &key,
-            entry: entry.as_ref(),
-            wake: &wake,
-            now: at(round),
-        };
+        let case = Case { policy: &policy, key: &key, entry: entry.as_ref(), wake: &wake, now: at(round) };
         let decision = fail(&case, &error, &mut fastrand::Rng::with_seed(3));
         letters += usize::from(decision.dead_letter.is_some());
         entry = decision.entry;
     }
     assert_eq!(letters, 1);
-    assert_eq!(
-        entry.unwrap().check.unwrap().reason,
-        CheckReason::DeadLettered
-    );
+    assert_eq!(entry.unwrap().check.unwrap().reason, CheckReason::DeadLettered);
 }

@@ -43,8 +43,8 @@ pub use wake::Wake;
 use crate::policy::{Baseline, Policy};
 use models::facts::KycStatus;
 use models::{
-    Agreement, Answer, Check, CheckReason, DeadLetter, Entry, Event, EventKind, Grave, GraveReason,
-    Key, Notification, Pending, StateChange, Submission, Time, Truth,
+    Agreement, Answer, Check, CheckReason, DeadLetter, Entry, Event, EventKind, Grave, GraveReason, Key, Notification,
+    Pending, StateChange, Submission, Time, Truth,
 };
 
 /// What became of one look; the label of `argos_relay_decisions_total`.
@@ -173,13 +173,7 @@ pub fn decide(case: &Case<'_>, truth: &Truth, rng: &mut fastrand::Rng) -> Decisi
 }
 
 /// Rows 2 to 6.
-fn absent(
-    case: &Case<'_>,
-    truth: &Truth,
-    mut entry: Entry,
-    mut pending: Pending,
-    rng: &mut fastrand::Rng,
-) -> Decision {
+fn absent(case: &Case<'_>, truth: &Truth, mut entry: Entry, mut pending: Pending, rng: &mut fastrand::Rng) -> Decision {
     pending.stale_since = None;
     if entry.grave.is_some() {
         entry.check = None;
@@ -192,10 +186,7 @@ fn absent(
             decision.notifications = schedule::unconfirmed(case, &pending);
             return decision;
         };
-        entry.check = Some(Check {
-            due,
-            reason: CheckReason::UnknownId,
-        });
+        entry.check = Some(Check { due, reason: CheckReason::UnknownId });
         entry.pending = Some(Box::new(pending));
         return Decision::quiet(Outcome::UnknownId, Some(entry));
     }
@@ -204,21 +195,13 @@ fn absent(
     if since < truth.asked_at && believed_at <= truth.asked_at {
         return bury(case, truth, &entry, &pending);
     }
-    entry.check = Some(Check {
-        due: schedule::later(believed_at, rng),
-        reason: CheckReason::SuspectedDeletion,
-    });
+    entry.check = Some(Check { due: schedule::later(believed_at, rng), reason: CheckReason::SuspectedDeletion });
     entry.pending = Some(Box::new(pending));
     Decision::quiet(Outcome::SuspectedDeletion, Some(entry))
 }
 
 /// Rows 2, 7 and 8.
-fn shown_as_deleted(
-    case: &Case<'_>,
-    truth: &Truth,
-    mut entry: Entry,
-    pending: &Pending,
-) -> Decision {
+fn shown_as_deleted(case: &Case<'_>, truth: &Truth, mut entry: Entry, pending: &Pending) -> Decision {
     if entry.published.is_some() {
         return bury(case, truth, &entry, pending);
     }
@@ -226,10 +209,7 @@ fn shown_as_deleted(
     if entry.grave.is_some() {
         return Decision::quiet(Outcome::StillGone, Some(entry));
     }
-    entry.grave = Some(Grave {
-        at: case.now,
-        reason: GraveReason::Deleted,
-    });
+    entry.grave = Some(Grave { at: case.now, reason: GraveReason::Deleted });
     entry.since = case.now;
     Decision::quiet(Outcome::BornDeleted, Some(entry))
 }
@@ -244,10 +224,7 @@ fn bury(case: &Case<'_>, truth: &Truth, entry: &Entry, pending: &Pending) -> Dec
         since: case.now,
         pending: None,
         check: None,
-        grave: Some(Grave {
-            at: case.now,
-            reason: GraveReason::Deleted,
-        }),
+        grave: Some(Grave { at: case.now, reason: GraveReason::Deleted }),
     };
     let mut decision = Decision::quiet(Outcome::Deleted, Some(buried));
     decision.events.push(event);
@@ -264,18 +241,12 @@ fn live(
     mut pending: Pending,
     rng: &mut fastrand::Rng,
 ) -> Decision {
-    let older = agreement::is_older(
-        submission.updated_at,
-        entry.published.as_ref().and_then(|last| last.updated_at),
-    );
+    let older = agreement::is_older(submission.updated_at, entry.published.as_ref().and_then(|last| last.updated_at));
     if older {
         let since = *pending.stale_since.get_or_insert(case.now);
         if let Some(due) = schedule::ladder(case.policy, since, case.now, rng) {
             pending.absent_since = None;
-            entry.check = Some(Check {
-                due,
-                reason: CheckReason::StaleRead,
-            });
+            entry.check = Some(Check { due, reason: CheckReason::StaleRead });
             entry.pending = Some(Box::new(pending));
             return Decision::quiet(Outcome::StaleRead, Some(entry));
         }
@@ -304,8 +275,7 @@ fn publish(
     pending: &Pending,
     agreement: Agreement,
 ) -> Decision {
-    let (facts, notices) =
-        facts::publishable(case, truth.asked_at, submission, entry, &pending.notices);
+    let (facts, notices) = facts::publishable(case, truth.asked_at, submission, entry, &pending.notices);
     let summary = facts::summary(&facts, submission, notices, entry.published.as_ref());
     let (outcome, kinds) = match &entry.published {
         None if is_baseline(case.policy, submission, entry) => (Outcome::Baselined, Vec::new()),
@@ -316,28 +286,13 @@ fn publish(
             changes::Difference::Vendor(kinds) => (Outcome::Published, kinds),
         },
     };
-    let confirmed = records::Confirmed {
-        case,
-        truth,
-        entry,
-        pending,
-        facts: &facts,
-        notices,
-        agreement,
-    };
+    let confirmed = records::Confirmed { case, truth, entry, pending, facts: &facts, notices, agreement };
     let events = records::events(&confirmed, kinds);
     let sequence = entry.sequence + events.len() as u64;
-    let status_changed = entry
-        .published
-        .as_ref()
-        .is_none_or(|last| last.kyc_status != summary.kyc_status);
+    let status_changed = entry.published.as_ref().is_none_or(|last| last.kyc_status != summary.kyc_status);
     let next = Entry {
         sequence,
-        since: if status_changed {
-            case.now
-        } else {
-            entry.since
-        },
+        since: if status_changed { case.now } else { entry.since },
         published: Some(summary),
         pending: None,
         check: None,
@@ -345,9 +300,7 @@ fn publish(
     };
     let mut decision = Decision::quiet(outcome, Some(next));
     if outcome != Outcome::Unchanged {
-        decision.state = StateChange::Put(Box::new(records::snapshot(
-            facts, sequence, truth, submission,
-        )));
+        decision.state = StateChange::Put(Box::new(records::snapshot(facts, sequence, truth, submission)));
     }
     decision.events = events;
     decision
@@ -359,9 +312,7 @@ fn is_baseline(policy: &Policy, submission: &Submission, entry: &Entry) -> bool 
         return false;
     };
     let before = |time: Option<Time>| time.is_some_and(|time| time < live_since);
-    !entry.has_history()
-        && before(submission.created_at)
-        && before(submission.updated_at.or(submission.created_at))
+    !entry.has_history() && before(submission.created_at) && before(submission.updated_at.or(submission.created_at))
 }
 
 /// The event of a KYC status that was not published before.

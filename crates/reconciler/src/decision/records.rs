@@ -4,8 +4,8 @@ use super::changes::Kind;
 use super::{Case, facts};
 use models::event::{EventData, event_id};
 use models::{
-    Agreement, AmlStatus, Entry, Event, EventKind, Facts, KycStatus, Notices, Pending, Previous,
-    Provenance, Snapshot, Submission, SubmissionFacts, Truth,
+    Agreement, AmlStatus, Entry, Event, EventKind, Facts, KycStatus, Notices, Pending, Previous, Provenance, Snapshot,
+    Submission, SubmissionFacts, Truth,
 };
 use sha2::{Digest, Sha256};
 
@@ -34,19 +34,10 @@ pub(super) fn events(confirmed: &Confirmed<'_>, kinds: Vec<Kind>) -> Vec<Event> 
     (entry.sequence + 1..)
         .zip(kinds)
         .map(|(sequence, (kind, changed))| {
-            let mut provenance = provenance(
-                confirmed.case,
-                confirmed.truth,
-                confirmed.pending,
-                confirmed.agreement,
-                fingerprint,
-            );
+            let mut provenance =
+                provenance(confirmed.case, confirmed.truth, confirmed.pending, confirmed.agreement, fingerprint);
             if confirmed.facts.aml.status == AmlStatus::Clear {
-                let passed = confirmed
-                    .notices
-                    .aml
-                    .map(|notice| notice.authentication)
-                    .unwrap_or_default();
+                let passed = confirmed.notices.aml.map(|notice| notice.authentication).unwrap_or_default();
                 provenance.notice_authentication = passed.names().map(str::to_owned).collect();
             }
             Event {
@@ -71,13 +62,7 @@ pub(super) fn events(confirmed: &Confirmed<'_>, kinds: Vec<Kind>) -> Vec<Event> 
 }
 
 /// The last event of a submission: ids and `previous` only.
-pub(super) fn deleted(
-    case: &Case<'_>,
-    truth: &Truth,
-    entry: &Entry,
-    pending: &Pending,
-    agreement: Agreement,
-) -> Event {
+pub(super) fn deleted(case: &Case<'_>, truth: &Truth, entry: &Entry, pending: &Pending, agreement: Agreement) -> Event {
     let sequence = entry.sequence + 1;
     let digest: [u8; 32] = Sha256::digest(b"deleted").into();
     let fingerprint = u128::from_be_bytes(std::array::from_fn(|index| digest[index]));
@@ -116,11 +101,7 @@ fn previous(entry: &Entry, sequence: u64) -> Option<Previous> {
         (None, Some(_)) => (KycStatus::Deleted, AmlStatus::Unknown),
         (None, None) => return None,
     };
-    Some(Previous {
-        sequence,
-        kyc_status,
-        aml_status,
-    })
+    Some(Previous { sequence, kyc_status, aml_status })
 }
 
 fn provenance(
@@ -147,16 +128,6 @@ fn provenance(
 }
 
 /// The value of the state topic.
-pub(super) fn snapshot(
-    facts: Facts,
-    sequence: u64,
-    truth: &Truth,
-    submission: &Submission,
-) -> Snapshot {
-    Snapshot {
-        facts,
-        sequence,
-        confirmed_at: truth.asked_at,
-        vendor_updated_at: submission.updated_at,
-    }
+pub(super) fn snapshot(facts: Facts, sequence: u64, truth: &Truth, submission: &Submission) -> Snapshot {
+    Snapshot { facts, sequence, confirmed_at: truth.asked_at, vendor_updated_at: submission.updated_at }
 }

@@ -2,9 +2,7 @@
 
 use super::Case;
 use crate::policy::Policy;
-use models::{
-    AmlStatus, Check, CheckReason, Entry, KycStatus, Notification, Pending, Submission, Time,
-};
+use models::{AmlStatus, Check, CheckReason, Entry, KycStatus, Notification, Pending, Submission, Time};
 use std::time::Duration;
 
 /// A due time a little later than asked: up to a tenth of a second, so that keys do not march in step.
@@ -19,12 +17,7 @@ fn spread(now: Time, pause: Duration, rng: &mut fastrand::Rng) -> Time {
 
 /// The next step of a ladder that began at `since`; `None` once it has ended. Measured by time, not by looks: a
 /// burst of hints neither shortens nor prolongs it.
-pub(super) fn ladder(
-    policy: &Policy,
-    since: Time,
-    now: Time,
-    rng: &mut fastrand::Rng,
-) -> Option<Time> {
+pub(super) fn ladder(policy: &Policy, since: Time, now: Time, rng: &mut fastrand::Rng) -> Option<Time> {
     let mut step_at = since;
     for pause in &policy.ladder {
         step_at = step_at + *pause;
@@ -36,11 +29,7 @@ pub(super) fn ladder(
 }
 
 /// The next step for the claims that wait, if any do and their ladder has not ended.
-pub(super) fn claims(
-    case: &Case<'_>,
-    pending: &mut Pending,
-    rng: &mut fastrand::Rng,
-) -> Option<Time> {
+pub(super) fn claims(case: &Case<'_>, pending: &mut Pending, rng: &mut fastrand::Rng) -> Option<Time> {
     if pending.claims.is_empty() {
         return None;
     }
@@ -49,17 +38,9 @@ pub(super) fn claims(
 }
 
 /// The pause after `failures` failed looks in a row: by attempts, never by the number of triggers.
-pub(super) fn after_failure(
-    policy: &Policy,
-    failures: u16,
-    now: Time,
-    rng: &mut fastrand::Rng,
-) -> Time {
+pub(super) fn after_failure(policy: &Policy, failures: u16, now: Time, rng: &mut fastrand::Rng) -> Time {
     let doublings = u32::from(failures.saturating_sub(1)).min(20);
-    let pause = policy
-        .failure_first
-        .saturating_mul(1 << doublings)
-        .min(policy.failure_cap);
+    let pause = policy.failure_first.saturating_mul(1 << doublings).min(policy.failure_cap);
     spread(now, pause, rng)
 }
 
@@ -97,61 +78,35 @@ pub(super) fn next(
     rng: &mut fastrand::Rng,
 ) -> Option<Check> {
     let candidates = [
-        ladder.map(|due| Check {
-            due,
-            reason: CheckReason::Unconfirmed,
-        }),
+        ladder.map(|due| Check { due, reason: CheckReason::Unconfirmed }),
         settling(case, submission, entry, rng),
         relook(case, entry, rng),
     ];
-    candidates
-        .into_iter()
-        .flatten()
-        .min_by_key(|check| check.due)
+    candidates.into_iter().flatten().min_by_key(|check| check.due)
 }
 
 /// Incomplete, under review, or approved with a screening to come: half of its age, between the two bounds.
-fn settling(
-    case: &Case<'_>,
-    submission: &Submission,
-    entry: &Entry,
-    rng: &mut fastrand::Rng,
-) -> Option<Check> {
+fn settling(case: &Case<'_>, submission: &Submission, entry: &Entry, rng: &mut fastrand::Rng) -> Option<Check> {
     let last = entry.published.as_ref()?;
     let expected = submission.aml_expected.unwrap_or(case.policy.aml_expected);
     let reason = match last.kyc_status {
         KycStatus::Incomplete => CheckReason::Incomplete,
         KycStatus::Pending | KycStatus::Unknown => CheckReason::UnderReview,
-        KycStatus::Approved if expected && last.aml_status == AmlStatus::NotScreened => {
-            CheckReason::AmlExpected
-        }
+        KycStatus::Approved if expected && last.aml_status == AmlStatus::NotScreened => CheckReason::AmlExpected,
         _ => return None,
     };
     let age = case.now.since(entry.since);
     if age >= case.policy.settle_for {
         return None;
     }
-    let pause = (age / 2)
-        .max(case.policy.settle_first)
-        .min(case.policy.settle_cap);
-    Some(Check {
-        due: spread(case.now, pause, rng),
-        reason,
-    })
+    let pause = (age / 2).max(case.policy.settle_first).min(case.policy.settle_cap);
+    Some(Check { due: spread(case.now, pause, rng), reason })
 }
 
 /// The first age of the list that lies ahead; after the last, that one again and again.
 fn relook(case: &Case<'_>, entry: &Entry, rng: &mut fastrand::Rng) -> Option<Check> {
     let age = case.now.since(entry.since);
     let last = *case.policy.relooks.last()?;
-    let pause = case
-        .policy
-        .relooks
-        .iter()
-        .find(|step| age < **step)
-        .map_or(last, |step| step.saturating_sub(age));
-    Some(Check {
-        due: spread(case.now, pause, rng),
-        reason: CheckReason::Relook,
-    })
+    let pause = case.policy.relooks.iter().find(|step| age < **step).map_or(last, |step| step.saturating_sub(age));
+    Some(Check { due: spread(case.now, pause, rng), reason: CheckReason::Relook })
 }

@@ -57,11 +57,7 @@ impl Wake {
         let trigger = Some(hint.claim.trigger.clone()).filter(|trigger| !trigger.is_empty());
         Wake {
             cause,
-            claims: if claims_anything(&hint.claim) {
-                vec![hint.claim]
-            } else {
-                Vec::new()
-            },
+            claims: if claims_anything(&hint.claim) { vec![hint.claim] } else { Vec::new() },
             notices: hint.notices,
             trigger,
             hint_id: Some(hint.id),
@@ -94,9 +90,7 @@ impl Wake {
 
     /// What is pending once this wake is added to what the ledger holds. A new claim starts the ladder anew.
     pub(super) fn pending(&self, entry: Option<&Entry>) -> Pending {
-        let mut pending = entry
-            .and_then(|entry| entry.pending.as_deref().cloned())
-            .unwrap_or_default();
+        let mut pending = entry.and_then(|entry| entry.pending.as_deref().cloned()).unwrap_or_default();
         for claim in &self.claims {
             if pending.add_claim(claim) {
                 pending.claimed_since = None;
@@ -113,8 +107,5 @@ impl Wake {
 
 /// Whether a claim can be held against a truth at all.
 fn claims_anything(claim: &Claim) -> bool {
-    claim.status.is_some()
-        || claim.changed_at.is_some()
-        || claim.red_flag.is_some()
-        || claim.deleted
+    claim.status.is_some() || claim.changed_at.is_some() || claim.red_flag.is_some() || claim.deleted
 }

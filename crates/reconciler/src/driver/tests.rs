@@ -39,10 +39,7 @@ impl TruthSource for World {
             return Err(error);
         }
         let truth = self.truths.lock().unwrap().get(key).cloned();
-        Ok(Truth {
-            asked_at,
-            answer: truth.map_or(Answer::Absent, |truth| Answer::Present(Box::new(truth))),
-        })
+        Ok(Truth { asked_at, answer: truth.map_or(Answer::Absent, |truth| Answer::Present(Box::new(truth))) })
     }
 }
 
@@ -85,44 +82,18 @@ struct Lab {
 impl Lab {
     fn new(latency: Duration) -> Lab {
         let clock = RuntimeClock::starting_at(at(0));
-        let world = World {
-            truths: Mutex::default(),
-            looks: Mutex::default(),
-            down: Mutex::default(),
-            clock,
-            latency,
-        };
-        Lab {
-            world: Arc::new(world),
-            broker: MemoryBroker::new(4),
-        }
+        let world = World { truths: Mutex::default(), looks: Mutex::default(), down: Mutex::default(), clock, latency };
+        Lab { world: Arc::new(world), broker: MemoryBroker::new(4) }
     }
 
-    fn start(
-        &self,
-    ) -> (
-        CancellationToken,
-        tokio::task::JoinHandle<Result<(), LoopError>>,
-    ) {
-        let rules = ProjectRules {
-            policy: Policy::default(),
-            requests_per_second: 1_000.0,
-        };
+    fn start(&self) -> (CancellationToken, tokio::task::JoinHandle<Result<(), LoopError>>) {
+        let rules = ProjectRules { policy: Policy::default(), requests_per_second: 1_000.0 };
         let projects = HashMap::from([("acme".to_owned(), rules)]);
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-        let state = State::new(
-            Settings::default(),
-            projects,
-            fastrand::Rng::with_seed(5),
-            metrics,
-            self.world.clock.now(),
-        );
-        let reconciler = Reconciler::new(
-            self.broker.join(),
-            Arc::clone(&self.world),
-            Arc::new(self.world.clock),
-            state,
-        );
+        let state =
+            State::new(Settings::default(), projects, fastrand::Rng::with_seed(5), metrics, self.world.clock.now());
+        let reconciler =
+            Reconciler::new(self.broker.join(), Arc::clone(&self.world), Arc::new(self.world.clock), state);
         let stop = CancellationToken::new();
         (stop.clone(), tokio::spawn(reconciler.run(stop)))
     }
@@ -134,11 +105,7 @@ impl Lab {
             source: Source::Webhook,
             received_at: now,
             authentication: models::Authentication::PATH_TOKEN,
-            claim: Claim {
-                trigger: "approved".to_owned(),
-                status,
-                ..Claim::default()
-            },
+            claim: Claim { trigger: "approved".to_owned(), status, ..Claim::default() },
             notices: models::Notices::default(),
             body_digest: String::new(),
             row: None,
@@ -158,9 +125,7 @@ impl Lab {
                 tokio::select! { () = changed => {}, () = tokio::time::sleep(Duration::from_millis(100)) => {} }
             }
         };
-        tokio::time::timeout(Duration::from_hours(1), settled)
-            .await
-            .expect("every hint is settled in the end");
+        tokio::time::timeout(Duration::from_hours(1), settled).await.expect("every hint is settled in the end");
     }
 
     fn check_sequences(&self) {
@@ -180,10 +145,7 @@ async fn a_hint_becomes_one_confirmed_event() {
     lab.settled().await;
     let events = lab.broker.events_from(0);
     assert_eq!(events.len(), 1);
-    assert_eq!(
-        events[0].data.provenance.agreement,
-        models::Agreement::Agrees
-    );
+    assert_eq!(events[0].data.provenance.agreement, models::Agreement::Agrees);
     stop.cancel();
     task.await.unwrap().unwrap();
 }
@@ -201,11 +163,7 @@ async fn hints_during_a_look_ask_for_exactly_one_more() {
         lab.hint(&key(1), Some(KycStatus::Approved)).await;
     }
     lab.settled().await;
-    assert_eq!(
-        lab.world.looks(&key(1)),
-        2,
-        "a look that began earlier covers none of the later hints"
-    );
+    assert_eq!(lab.world.looks(&key(1)), 2, "a look that began earlier covers none of the later hints");
     lab.check_sequences();
     stop.cancel();
     task.await.unwrap().unwrap();
@@ -223,15 +181,8 @@ async fn a_thousand_repeats_of_a_forged_claim_cost_the_ladder_only() {
     lab.settled().await;
     tokio::time::sleep(Duration::from_secs(400)).await;
     let events = lab.broker.events_from(0);
-    assert_eq!(
-        events.iter().map(|event| event.kind).collect::<Vec<_>>(),
-        [models::EventKind::Rejected]
-    );
-    assert!(
-        lab.world.looks(&key(1)) <= 1 + 4 + 1,
-        "{} looks",
-        lab.world.looks(&key(1))
-    );
+    assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [models::EventKind::Rejected]);
+    assert!(lab.world.looks(&key(1)) <= 1 + 4 + 1, "{} looks", lab.world.looks(&key(1)));
     assert_eq!(lab.broker.notifications().len(), 1);
     stop.cancel();
     task.await.unwrap().unwrap();
@@ -249,11 +200,7 @@ async fn an_unknown_id_costs_a_bounded_number_of_looks_and_leaves_nothing() {
     assert_eq!(lab.broker.unsettled(), 0);
     assert_eq!(lab.broker.entry(&key(9)), None);
     assert!(lab.broker.events_from(0).is_empty());
-    assert!(
-        lab.world.looks(&key(9)) <= 5,
-        "{} looks",
-        lab.world.looks(&key(9))
-    );
+    assert!(lab.world.looks(&key(9)) <= 5, "{} looks", lab.world.looks(&key(9)));
     stop.cancel();
     task.await.unwrap().unwrap();
 }
@@ -266,32 +213,17 @@ async fn aborted_and_lost_commits_neither_lose_nor_repeat() {
         let (stop, task) = lab.start();
         for round in 0..30 {
             for id in 0..5 {
-                lab.world.set(
-                    &key(id),
-                    if round % 2 == 0 {
-                        KycStatus::Approved
-                    } else {
-                        KycStatus::Rejected
-                    },
-                );
+                lab.world.set(&key(id), if round % 2 == 0 { KycStatus::Approved } else { KycStatus::Rejected });
                 lab.hint(&key(id), None).await;
             }
-            let faults = [
-                Fault::Abort,
-                Fault::LostAfterCommit,
-                Fault::LostBeforeCommit,
-            ];
-            lab.broker
-                .fail_commits((0..rng.usize(0..3)).map(|_| faults[rng.usize(0..3)]));
+            let faults = [Fault::Abort, Fault::LostAfterCommit, Fault::LostBeforeCommit];
+            lab.broker.fail_commits((0..rng.usize(0..3)).map(|_| faults[rng.usize(0..3)]));
             tokio::time::sleep(Duration::from_millis(rng.u64(1..60))).await;
         }
         lab.settled().await;
         lab.check_sequences();
         let states = lab.broker.states();
-        assert!(
-            (0..5).all(|id| states[&key(id)].facts.kyc.status == KycStatus::Rejected),
-            "seed {seed}"
-        );
+        assert!((0..5).all(|id| states[&key(id)].facts.kyc.status == KycStatus::Rejected), "seed {seed}");
         stop.cancel();
         task.await.unwrap().unwrap();
     }
@@ -305,14 +237,7 @@ async fn members_that_crash_and_join_neither_lose_nor_repeat() {
         let mut members = vec![lab.start(), lab.start()];
         for round in 0..40 {
             for id in 0..8 {
-                lab.world.set(
-                    &key(id),
-                    if round % 2 == 0 {
-                        KycStatus::Pending
-                    } else {
-                        KycStatus::Approved
-                    },
-                );
+                lab.world.set(&key(id), if round % 2 == 0 { KycStatus::Pending } else { KycStatus::Approved });
                 lab.hint(&key(id), None).await;
             }
             let (_, crashed) = members.swap_remove(rng.usize(0..members.len()));
@@ -323,10 +248,7 @@ async fn members_that_crash_and_join_neither_lose_nor_repeat() {
         lab.settled().await;
         lab.check_sequences();
         let states = lab.broker.states();
-        assert!(
-            (0..8).all(|id| states[&key(id)].facts.kyc.status == KycStatus::Approved),
-            "seed {seed}"
-        );
+        assert!((0..8).all(|id| states[&key(id)].facts.kyc.status == KycStatus::Approved), "seed {seed}");
         for (stop, task) in members {
             stop.cancel();
             task.await.unwrap().unwrap();
@@ -343,9 +265,7 @@ async fn an_outage_parks_keys_in_the_ledger_and_dead_letters_nothing() {
         lab.world.set(&key(id), KycStatus::Approved);
         lab.hint(&key(id), Some(KycStatus::Approved)).await;
     }
-    tokio::time::timeout(Duration::from_secs(10), lab.settled())
-        .await
-        .expect("an outage holds no offset");
+    tokio::time::timeout(Duration::from_secs(10), lab.settled()).await.expect("an outage holds no offset");
     assert!(lab.broker.events_from(0).is_empty());
     tokio::time::sleep(Duration::from_mins(1)).await;
     *lab.world.down.lock().unwrap() = None;
@@ -368,11 +288,7 @@ async fn schedules_survive_a_kill() {
     lab.world.set(&key(1), KycStatus::Approved);
     let (stop, task) = lab.start();
     tokio::time::sleep(Duration::from_secs(6)).await;
-    assert_eq!(
-        lab.broker.states()[&key(1)].facts.kyc.status,
-        KycStatus::Approved,
-        "the ladder went on after the kill"
-    );
+    assert_eq!(lab.broker.states()[&key(1)].facts.kyc.status, KycStatus::Approved, "the ladder went on after the kill");
     stop.cancel();
     task.await.unwrap().unwrap();
 }

@@ -41,19 +41,11 @@ impl State {
         if !self.committing.is_empty() || !self.committing_unreadable.is_empty() {
             return None;
         }
-        let first = self
-            .staged
-            .first()
-            .map(|staged| staged.at + self.settings.commit_interval);
+        let first = self.staged.first().map(|staged| staged.at + self.settings.commit_interval);
         let unreadable = (!self.unreadable.is_empty()).then_some(now);
         let full = (self.staged.len() >= self.settings.commit_max).then_some(now);
-        let settle = self
-            .settle_since
-            .map(|since| since + self.settings.settle_interval);
-        let due = [first, full, unreadable, settle]
-            .into_iter()
-            .flatten()
-            .min()?;
+        let settle = self.settle_since.map(|since| since + self.settings.settle_interval);
+        let due = [first, full, unreadable, settle].into_iter().flatten().min()?;
         Some(self.retry_at.map_or(due, |retry_at| due.max(retry_at)))
     }
 
@@ -66,21 +58,13 @@ impl State {
         self.settle_since = None;
         self.committing = std::mem::take(&mut self.staged);
         self.committing_unreadable = std::mem::take(&mut self.unreadable);
-        let mut touched: BTreeSet<i32> = self
-            .committing_unreadable
-            .iter()
-            .map(|(partition, _)| *partition)
-            .collect();
+        let mut touched: BTreeSet<i32> = self.committing_unreadable.iter().map(|(partition, _)| *partition).collect();
         for staged in &self.committing {
             let Some(held) = self.partitions.get_mut(&staged.run.partition) else {
                 continue;
             };
             touched.insert(staged.run.partition);
-            let offsets = held
-                .work
-                .get(&staged.run.key)
-                .map(|work| work.current.offsets.clone())
-                .unwrap_or_default();
+            let offsets = held.work.get(&staged.run.key).map(|work| work.current.offsets.clone()).unwrap_or_default();
             for (lane, offset) in offsets {
                 held.window(lane).stage(offset);
             }
@@ -90,16 +74,8 @@ impl State {
         };
         touched.extend(self.partitions.iter().filter_map(moved));
         let progress = |partition: i32| {
-            let held = self
-                .partitions
-                .get(&partition)
-                .filter(|held| held.running)?;
-            Some(Progress {
-                partition,
-                epoch: held.epoch,
-                live: held.live.low(),
-                bulk: held.bulk.low(),
-            })
+            let held = self.partitions.get(&partition).filter(|held| held.running)?;
+            Some(Progress { partition, epoch: held.epoch, live: held.live.low(), bulk: held.bulk.low() })
         };
         self.progress = touched.into_iter().filter_map(progress).collect();
         if self.progress.is_empty() {
@@ -110,20 +86,14 @@ impl State {
         Some(Batch {
             progress: self.progress.clone(),
             writes: self.committing.iter().map(write).collect(),
-            dead_letters: self
-                .committing_unreadable
-                .iter()
-                .map(|(_, letter)| letter.clone())
-                .collect(),
+            dead_letters: self.committing_unreadable.iter().map(|(_, letter)| letter.clone()).collect(),
         })
     }
 
     /// Notes since when offsets wait that no decision will carry.
     fn notice_settled(&mut self, now: Time) {
-        let behind = self
-            .partitions
-            .values()
-            .any(|held| held.running && (held.live.is_behind() || held.bulk.is_behind()));
+        let behind =
+            self.partitions.values().any(|held| held.running && (held.live.is_behind() || held.bulk.is_behind()));
         if behind {
             self.settle_since.get_or_insert(now);
         } else {
@@ -142,19 +112,13 @@ impl State {
                 self.retry_at = None;
                 self.aborts = 0;
                 for row in progress {
-                    if let Some(held) = self
-                        .current(row.partition, row.epoch)
-                        .filter(|held| held.running)
-                    {
+                    if let Some(held) = self.current(row.partition, row.epoch).filter(|held| held.running) {
                         held.live.committed(row.live);
                         held.bulk.committed(row.bulk);
                     }
                 }
                 for (_, letter) in unreadable {
-                    self.metrics
-                        .dead_letters
-                        .with_label_values(&[letter.reason])
-                        .inc();
+                    self.metrics.dead_letters.with_label_values(&[letter.reason]).inc();
                 }
                 for staged in committing {
                     self.applied(staged, now);
@@ -164,9 +128,7 @@ impl State {
             Err(CommitError::Aborted(_)) => {
                 self.metrics.commits.with_label_values(&["aborted"]).inc();
                 self.aborts = self.aborts.saturating_add(1);
-                let pause = FIRST_RETRY
-                    .saturating_mul(1 << self.aborts.min(8))
-                    .min(LONGEST_RETRY);
+                let pause = FIRST_RETRY.saturating_mul(1 << self.aborts.min(8)).min(LONGEST_RETRY);
                 self.retry_at = Some(now + pause);
                 // The entries have not moved, so each decision still stands: the same batch is tried again, without
                 // what belongs to partitions that are gone.
@@ -178,8 +140,7 @@ impl State {
                     let held = partitions.get(&staged.run.partition);
                     held.is_some_and(|held| held.running && held.epoch == staged.run.epoch)
                 });
-                self.unreadable
-                    .retain(|(from, _)| partitions.get(from).is_some_and(|held| held.running));
+                self.unreadable.retain(|(from, _)| partitions.get(from).is_some_and(|held| held.running));
             }
             Err(CommitError::Lost(_)) => {
                 self.metrics.commits.with_label_values(&["lost"]).inc();
@@ -216,10 +177,7 @@ impl State {
         let decision = &staged.decision;
         let metrics = &self.metrics;
         for event in &decision.events {
-            metrics
-                .events_published
-                .with_label_values(&[event.kind.as_str()])
-                .inc();
+            metrics.events_published.with_label_values(&[event.kind.as_str()]).inc();
         }
         for notification in &decision.notifications {
             match notification {
@@ -227,10 +185,7 @@ impl State {
             }
         }
         if let Some(letter) = &decision.dead_letter {
-            metrics
-                .dead_letters
-                .with_label_values(&[letter.reason])
-                .inc();
+            metrics.dead_letters.with_label_values(&[letter.reason]).inc();
         }
         if decision.clock_regressed {
             metrics.clock_regressed.inc();
@@ -240,29 +195,17 @@ impl State {
             return;
         };
         if !work.current.wake.is_hinted() && decision.outcome.publishes() && unhinted(decision) {
-            metrics
-                .repaired
-                .with_label_values(&[work.current.wake.cause.as_str()])
-                .inc();
+            metrics.repaired.with_label_values(&[work.current.wake.cause.as_str()]).inc();
         }
-        let confirmed = !matches!(
-            decision.outcome,
-            super::Outcome::Failed | super::Outcome::Parked
-        );
+        let confirmed = !matches!(decision.outcome, super::Outcome::Failed | super::Outcome::Parked);
         if let Some(oldest) = work.current.oldest.filter(|_| confirmed) {
-            metrics
-                .hint_confirm_lag_seconds
-                .observe(now.since(oldest).as_secs_f64());
+            metrics.hint_confirm_lag_seconds.observe(now.since(oldest).as_secs_f64());
         }
     }
 
     /// Offsets and keys not settled, for status answers.
     pub fn unsettled(&self) -> (usize, usize) {
-        let offsets = self
-            .partitions
-            .values()
-            .map(|held| held.live.unsettled() + held.bulk.unsettled())
-            .sum();
+        let offsets = self.partitions.values().map(|held| held.live.unsettled() + held.bulk.unsettled()).sum();
         let keys = self.partitions.values().map(|held| held.work.len()).sum();
         (offsets, keys)
     }
@@ -282,8 +225,5 @@ fn write(staged: &Staged) -> Write {
 }
 
 fn unhinted(decision: &crate::decision::Decision) -> bool {
-    decision
-        .events
-        .first()
-        .is_some_and(|event| event.data.provenance.hint_id.is_none())
+    decision.events.first().is_some_and(|event| event.data.provenance.hint_id.is_none())
 }

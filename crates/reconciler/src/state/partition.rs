@@ -106,11 +106,7 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn queued(current: Gathered, lane: Lane) -> Work {
-        Work {
-            phase: Phase::Queued(lane),
-            current,
-            later: None,
-        }
+        Work { phase: Phase::Queued(lane), current, later: None }
     }
 
     /// Adds a hint. A run that has started cannot cover it: its GET began before the hint was read. Says whether
@@ -146,20 +142,12 @@ pub(super) struct Gathered {
 
 impl Gathered {
     pub(super) fn recheck() -> Gathered {
-        Gathered {
-            wake: Wake::recheck(),
-            offsets: Vec::new(),
-            oldest: None,
-        }
+        Gathered { wake: Wake::recheck(), offsets: Vec::new(), oldest: None }
     }
 
     pub(super) fn of_hint(hint: Hint, lane: Lane, offset: i64) -> Gathered {
         let oldest = (lane == Lane::Live).then_some(hint.received_at);
-        Gathered {
-            wake: Wake::of(hint),
-            offsets: vec![(lane, offset)],
-            oldest,
-        }
+        Gathered { wake: Wake::of(hint), offsets: vec![(lane, offset)], oldest }
     }
 
     fn merge(&mut self, other: Gathered) {

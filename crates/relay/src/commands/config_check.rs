@@ -19,11 +19,7 @@ pub(super) fn run(
         Output::Json => as_json(&result, out)?,
         Output::Text => as_text(&result, out, err)?,
     }
-    Ok(if result.is_ok() {
-        Exit::Done
-    } else {
-        Exit::Usage
-    })
+    Ok(if result.is_ok() { Exit::Done } else { Exit::Usage })
 }
 
 fn as_json(result: &Result<Loaded, Vec<ConfigError>>, out: &mut impl Write) -> anyhow::Result<()> {
@@ -60,11 +56,7 @@ pub(super) fn write_errors(errors: &[ConfigError], err: &mut impl Write) -> std:
         writeln!(err, "error: {error}")?;
     }
     let plural = if errors.len() == 1 { "" } else { "s" };
-    writeln!(
-        err,
-        "the configuration cannot be used: {} error{plural}",
-        errors.len()
-    )
+    writeln!(err, "the configuration cannot be used: {} error{plural}", errors.len())
 }
 
 #[cfg(test)]
@@ -82,23 +74,11 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("relay.toml");
         fs::write(&path, content).unwrap();
-        let arguments = [
-            "argos-relay",
-            "config",
-            "check",
-            "--output",
-            form,
-            "--config",
-            path.to_str().unwrap(),
-        ];
+        let arguments = ["argos-relay", "config", "check", "--output", form, "--config", path.to_str().unwrap()];
         let cli = cli::parse(arguments.map(Into::into)).unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let exit = crate::commands::run(&cli, &Environment::default(), &mut out, &mut err).unwrap();
-        (
-            exit,
-            String::from_utf8(out).unwrap(),
-            String::from_utf8(err).unwrap(),
-        )
+        (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
     #[test]
@@ -108,25 +88,17 @@ mod tests {
         assert!(out.contains("\ngroup_id = \"argos-relay\"\n"), "{out}");
         assert!(out.contains("\napi_key = \"[redacted]\"\n"), "{out}");
         assert!(!out.contains("secret-"), "{out}");
-        assert!(
-            err.starts_with("warning: projects[0].webhook.unauthenticated: "),
-            "{err}"
-        );
+        assert!(err.starts_with("warning: projects[0].webhook.unauthenticated: "), "{err}");
         let (exit, out, _) = check(GOOD, "json");
         let document: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert_eq!((exit, &document["ok"]), (Exit::Done, &true.into()));
-        assert_eq!(
-            document["config"]["projects"][0]["rechecks"]["pending"]["cap"],
-            "6h"
-        );
+        assert_eq!(document["config"]["projects"][0]["rechecks"]["pending"]["cap"], "6h");
         assert!(!out.contains("secret-"), "{out}");
     }
 
     #[test]
     fn a_bad_file_lists_every_error_and_ends_with_64() {
-        let bad = GOOD
-            .replace("id = 'acme'", "id = 'ACME'")
-            .replace("api_key", "apikey");
+        let bad = GOOD.replace("id = 'acme'", "id = 'ACME'").replace("api_key", "apikey");
         let (exit, out, err) = check(&bad, "text");
         assert_eq!((exit, out.as_str()), (Exit::Usage, ""));
         assert_eq!(

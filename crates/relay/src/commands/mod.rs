@@ -1,21 +1,31 @@
 //! One file for each command: it reads its arguments, does its work through the other rooms, and says how it ended.
 
 mod config_check;
+#[cfg(feature = "dev")]
+mod demo;
+mod serve;
+#[cfg(feature = "dev")]
+mod simulate;
+mod topics;
 
-use crate::cli::{Cli, Command, ConfigCommand, Exit};
+use crate::cli::{Cli, Command, ConfigCommand, Exit, TopicsCommand};
 use crate::config::Environment;
 use std::io::Write;
 
 /// Does what the command line asks for. Results go to `out`, what is wrong to `err`.
-pub fn run(
-    cli: &Cli,
-    environment: &Environment,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> anyhow::Result<Exit> {
+pub fn run(cli: &Cli, environment: &Environment, out: &mut impl Write, err: &mut impl Write) -> anyhow::Result<Exit> {
     match &cli.command {
-        Command::Config(ConfigCommand::Check(check)) => {
-            config_check::run(check, environment, out, err)
+        Command::Serve(serve) => serve::run(serve, environment, err),
+        Command::Topics(TopicsCommand::Apply(arguments)) => {
+            topics::run(topics::Mode::Apply, arguments, environment, out, err)
         }
+        Command::Topics(TopicsCommand::Check(arguments)) => {
+            topics::run(topics::Mode::Check, arguments, environment, out, err)
+        }
+        #[cfg(feature = "dev")]
+        Command::Demo(demo) => demo::run(demo, out),
+        #[cfg(feature = "dev")]
+        Command::Simulate(simulate) => simulate::run(simulate, out),
+        Command::Config(ConfigCommand::Check(check)) => config_check::run(check, environment, out, err),
     }
 }

@@ -9,13 +9,7 @@ use std::time::Duration;
 use toml::Value;
 
 /// The units of a duration, largest first, in milliseconds.
-const UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads `"1h30m"`: whole numbers, each with a unit of d, h, m, s or ms; nothing else, no sign, no fraction.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
@@ -37,9 +31,7 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
 fn number_and_unit(text: &str) -> Option<(u64, &str, &str)> {
     let unit_at = text.find(|letter: char| !letter.is_ascii_digit())?;
     let (number, rest) = text.split_at(unit_at);
-    let unit_end = rest
-        .find(|letter: char| letter.is_ascii_digit())
-        .unwrap_or(rest.len());
+    let unit_end = rest.find(|letter: char| letter.is_ascii_digit()).unwrap_or(rest.len());
     let (unit, after) = rest.split_at(unit_end);
     Some((number.parse().ok()?, unit.trim(), after))
 }
@@ -103,21 +95,13 @@ impl ByteSize {
             .iter()
             .find_map(|(unit, size)| text.strip_suffix(unit).map(|number| (number, *size)))
             .unwrap_or((text, 1));
-        number
-            .trim()
-            .parse::<u64>()
-            .ok()?
-            .checked_mul(size)
-            .map(ByteSize)
+        number.trim().parse::<u64>().ok()?.checked_mul(size).map(ByteSize)
     }
 }
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match SIZES
-            .iter()
-            .find(|(_, size)| self.0 > 0 && self.0.is_multiple_of(*size))
-        {
+        match SIZES.iter().find(|(_, size)| self.0 > 0 && self.0.is_multiple_of(*size)) {
             Some((unit, size)) => write!(out, "{}{unit}", self.0 / size),
             None => write!(out, "{}", self.0),
         }
@@ -152,42 +136,18 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_people_write_them() {
-        for (text, millis) in [
-            ("10ms", 10),
-            ("1s", 1_000),
-            ("5m", 300_000),
-            ("1h30m", 5_400_000),
-            ("3d", 259_200_000),
-        ] {
-            assert_eq!(
-                parse_duration(text),
-                Some(Duration::from_millis(millis)),
-                "{text}"
-            );
+        for (text, millis) in [("10ms", 10), ("1s", 1_000), ("5m", 300_000), ("1h30m", 5_400_000), ("3d", 259_200_000)]
+        {
+            assert_eq!(parse_duration(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in [
-            "",
-            "5",
-            "s",
-            "-1s",
-            "1.5s",
-            "1 week",
-            "1s!",
-            "99999999999999999999s",
-            "18446744073709551615d",
-        ] {
+        for text in ["", "5", "s", "-1s", "1.5s", "1 week", "1s!", "99999999999999999999s", "18446744073709551615d"] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
     }
 
     #[test]
     fn sizes_are_read_as_people_write_them() {
-        for (text, bytes) in [
-            ("0", 0),
-            ("1500", 1500),
-            ("512KiB", 524_288),
-            ("1 MiB", 1_048_576),
-        ] {
+        for (text, bytes) in [("0", 0), ("1500", 1500), ("512KiB", 524_288), ("1 MiB", 1_048_576)] {
             assert_eq!(ByteSize::parse(text), Some(ByteSize(bytes)), "{text}");
         }
         for text in ["", "MiB", "-1", "1MB", "99999999999999999MiB"] {

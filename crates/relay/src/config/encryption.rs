@@ -42,14 +42,7 @@ pub struct Encryption {
 impl Encryption {
     pub(super) fn read(mut section: Section<'_>) -> Encryption {
         let mode = section.or("mode", EncryptionMode::Off);
-        section.check(
-            "mode",
-            mode == EncryptionMode::Off,
-            "is not supported by this release; only \"off\" is",
-        );
-        Encryption {
-            mode,
-            key_derivation: section.or("key_derivation", KeyDerivation::First32Bytes),
-        }
+        section.check("mode", mode == EncryptionMode::Off, "is not supported by this release; only \"off\" is");
+        Encryption { mode, key_derivation: section.or("key_derivation", KeyDerivation::First32Bytes) }
     }
 }

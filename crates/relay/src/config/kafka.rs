@@ -99,9 +99,7 @@ struct Property {
 impl Properties {
     /// Name and value of each.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, property)| (name.as_str(), property.value.expose_secret()))
+        self.0.iter().map(|(name, property)| (name.as_str(), property.value.expose_secret()))
     }
 }
 
@@ -110,31 +108,16 @@ impl Serialize for Properties {
         out.collect_map(self.0.iter().map(|(name, property)| {
             let secret = property.file.is_some() || is_secret(name);
             let plain = || property.value.expose_secret().to_owned();
-            (
-                name,
-                if secret {
-                    redacted(property.file.as_deref())
-                } else {
-                    plain()
-                },
-            )
+            (name, if secret { redacted(property.file.as_deref()) } else { plain() })
         }))
     }
 }
 
 /// Whether a property of this name may hold a secret; wide on purpose.
 fn is_secret(name: &str) -> bool {
-    [
-        "password",
-        "secret",
-        "passphrase",
-        "pem",
-        "oauthbearer",
-        "token",
-        "credential",
-    ]
-    .iter()
-    .any(|word| name.to_ascii_lowercase().contains(word))
+    ["password", "secret", "passphrase", "pem", "oauthbearer", "token", "credential"]
+        .iter()
+        .any(|word| name.to_ascii_lowercase().contains(word))
 }
 
 impl Kafka {
@@ -155,8 +138,7 @@ impl Kafka {
             max_poll_interval: section.or("max_poll_interval", default.max_poll_interval),
             transaction_timeout: section.or("transaction_timeout", default.transaction_timeout),
             hint_deadline: section.or("hint_deadline", default.hint_deadline),
-            hint_delivery_timeout: section
-                .or("hint_delivery_timeout", default.hint_delivery_timeout),
+            hint_delivery_timeout: section.or("hint_delivery_timeout", default.hint_delivery_timeout),
             hints_in_flight: section.or("hints_in_flight", default.hints_in_flight),
             unsettled_window: section.or("unsettled_window", default.unsettled_window),
             topics: Topics::read(&mut section, default.topics),
@@ -178,35 +160,14 @@ impl Kafka {
         for (key, span, least, most) in [
             ("session_timeout", self.session_timeout, 1_000, 300_000),
             ("heartbeat_interval", self.heartbeat_interval, 100, 100_000),
-            (
-                "max_poll_interval",
-                self.max_poll_interval,
-                1_000,
-                3_600_000,
-            ),
-            (
-                "transaction_timeout",
-                self.transaction_timeout,
-                1_000,
-                300_000,
-            ),
+            ("max_poll_interval", self.max_poll_interval, 1_000, 3_600_000),
+            ("transaction_timeout", self.transaction_timeout, 1_000, 300_000),
             ("hint_deadline", self.hint_deadline, 100, 60_000),
-            (
-                "hint_delivery_timeout",
-                self.hint_delivery_timeout,
-                1_000,
-                3_600_000,
-            ),
+            ("hint_delivery_timeout", self.hint_delivery_timeout, 1_000, 3_600_000),
         ] {
             let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
             let fits = (least..=most).contains(&span);
-            let bounds = || {
-                format!(
-                    "must be from {} to {}",
-                    show_duration(least),
-                    show_duration(most)
-                )
-            };
+            let bounds = || format!("must be from {} to {}", show_duration(least), show_duration(most));
             if !fits {
                 section.wrong(key, bounds());
             }
@@ -225,11 +186,7 @@ impl Kafka {
             topics: self.topics.names(),
             partitions: self.partitions,
             replication_factor: self.replication_factor,
-            properties: self
-                .properties
-                .iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
+            properties: self.properties.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             static_membership: self.static_membership,
             session_timeout: self.session_timeout,
             heartbeat_interval: self.heartbeat_interval,
@@ -247,41 +204,25 @@ impl Kafka {
 fn bootstrap_servers(section: &mut Section<'_>) -> String {
     let servers = section.required::<String>("bootstrap_servers");
     let fits = servers.as_deref().is_none_or(are_servers);
-    section.check(
-        "bootstrap_servers",
-        fits,
-        "expected `host:port`, several with commas between them",
-    );
+    section.check("bootstrap_servers", fits, "expected `host:port`, several with commas between them");
     servers.unwrap_or_default()
 }
 
 fn are_servers(text: &str) -> bool {
     text.split(',').map(str::trim).all(|server| {
-        server
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        server.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
     })
 }
 
 fn instance_id(section: &mut Section<'_>, host_name: Option<&str>) -> String {
     let given = section.has("instance_id");
-    let name = section
-        .optional::<String>("instance_id")
-        .or_else(|| host_name.map(str::to_owned))
-        .unwrap_or_default();
+    let name = section.optional::<String>("instance_id").or_else(|| host_name.map(str::to_owned)).unwrap_or_default();
     if !given && name.is_empty() {
-        section.wrong(
-            "instance_id",
-            "is required: this host has no name to take instead",
-        );
+        section.wrong("instance_id", "is required: this host has no name to take instead");
     } else {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let fits = (1..=128).contains(&name.len()) && name.bytes().all(plain);
-        section.check(
-            "instance_id",
-            fits,
-            "must be 1 to 128 of the characters a-z A-Z 0-9 . _ -",
-        );
+        section.check("instance_id", fits, "must be 1 to 128 of the characters a-z A-Z 0-9 . _ -");
     }
     name
 }
@@ -301,24 +242,8 @@ impl Topics {
     }
 
     fn names(&self) -> TopicNames {
-        let Topics {
-            events,
-            state,
-            dead_letters,
-            notifications,
-            hints,
-            bulk,
-            ledger,
-        } = self.clone();
-        TopicNames {
-            events,
-            state,
-            dead_letters,
-            notifications,
-            hints,
-            bulk,
-            ledger,
-        }
+        let Topics { events, state, dead_letters, notifications, hints, bulk, ledger } = self.clone();
+        TopicNames { events, state, dead_letters, notifications, hints, bulk, ledger }
     }
 }
 
@@ -332,23 +257,13 @@ impl Properties {
             };
             let property = if from_file {
                 let path = section.base().join(&value);
-                section.read_secret(&key, &path).map(|value| Property {
-                    value,
-                    file: Some(path),
-                })
+                section.read_secret(&key, &path).map(|value| Property { value, file: Some(path) })
             } else {
-                Some(Property {
-                    value: SecretString::from(value),
-                    file: None,
-                })
+                Some(Property { value: SecretString::from(value), file: None })
             };
-            let twice =
-                property.is_some_and(|property| all.insert(name.clone(), property).is_some());
+            let twice = property.is_some_and(|property| all.insert(name.clone(), property).is_some());
             if twice {
-                section.wrong(
-                    &name,
-                    format!("give either this or `{}`, not both", file_key(&name)),
-                );
+                section.wrong(&name, format!("give either this or `{}`, not both", file_key(&name)));
             }
         }
         Properties(all)
@@ -361,21 +276,14 @@ fn flat(table: toml::Table, section: &Section<'_>) -> Vec<(String, String)> {
     let mut left: Vec<(String, Value)> = table.into_iter().collect();
     while let Some((name, value)) = left.pop() {
         match value {
-            Value::Table(inner) => left.extend(
-                inner
-                    .into_iter()
-                    .map(|(key, value)| (format!("{name}.{key}"), value)),
-            ),
+            Value::Table(inner) => left.extend(inner.into_iter().map(|(key, value)| (format!("{name}.{key}"), value))),
             Value::String(text) => found.push((name, text)),
             Value::Integer(number) => found.push((name, number.to_string())),
             Value::Float(number) => found.push((name, number.to_string())),
             Value::Boolean(flag) => found.push((name, flag.to_string())),
             Value::Array(_) | Value::Datetime(_) => section.error(
                 &name,
-                Problem::Type {
-                    expected: "text, a number, or true or false",
-                    found: "a list or a date",
-                },
+                Problem::Type { expected: "text, a number, or true or false", found: "a list or a date" },
             ),
         }
     }

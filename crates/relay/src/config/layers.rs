@@ -40,11 +40,7 @@ fn place(table: &mut Table, name: &str, text: &str, path: &mut String) -> Result
     if segment.is_empty() {
         return Err("names no key between its double underscores");
     }
-    let key = if path == DOTTED {
-        dotted(segment)
-    } else {
-        segment.to_owned()
-    };
+    let key = if path == DOTTED { dotted(segment) } else { segment.to_owned() };
     if !path.is_empty() {
         path.push('.');
     }
@@ -57,11 +53,7 @@ fn place(table: &mut Table, name: &str, text: &str, path: &mut String) -> Result
         Some(rest) => {
             let list_follows = first_index(rest).is_some();
             let empty = || {
-                if list_follows {
-                    Value::Array(Vec::new())
-                } else {
-                    Value::Table(Table::new())
-                }
+                if list_follows { Value::Array(Vec::new()) } else { Value::Table(Table::new()) }
             };
             descend(table.entry(key).or_insert_with(empty), rest, text, path)
         }
@@ -69,12 +61,7 @@ fn place(table: &mut Table, name: &str, text: &str, path: &mut String) -> Result
 }
 
 /// Goes on below a table or a list.
-fn descend(
-    value: &mut Value,
-    name: &str,
-    text: &str,
-    path: &mut String,
-) -> Result<(), &'static str> {
+fn descend(value: &mut Value, name: &str, text: &str, path: &mut String) -> Result<(), &'static str> {
     match value {
         Value::Table(table) => place(table, name, text, path),
         Value::Array(list) => {
@@ -92,9 +79,7 @@ fn descend(
                     *element = Value::String(text.to_owned());
                     Ok(())
                 }
-                (None, _) => {
-                    Err("leaves a gap in the list: indices start at 0 and follow each other")
-                }
+                (None, _) => Err("leaves a gap in the list: indices start at 0 and follow each other"),
             }
         }
         _ => Err("goes on below a key that holds a plain value"),

@@ -37,32 +37,14 @@ impl Ingest {
             max_connections: section.or("max_connections", 4_096),
         };
         let sizes = ByteSize(1024)..=ByteSize::mebibytes(64);
-        section.check(
-            "body_limit",
-            sizes.contains(&ingest.body_limit),
-            "must be from 1KiB to 64MiB",
-        );
-        for (key, span) in [
-            ("header_timeout", ingest.header_timeout),
-            ("body_timeout", ingest.body_timeout),
-        ] {
+        section.check("body_limit", sizes.contains(&ingest.body_limit), "must be from 1KiB to 64MiB");
+        for (key, span) in [("header_timeout", ingest.header_timeout), ("body_timeout", ingest.body_timeout)] {
             let fits = (Duration::from_millis(100)..=Duration::from_mins(5)).contains(&span);
             section.check(key, fits, "must be from 100ms to 5m");
         }
-        section.check(
-            "max_connections",
-            ingest.max_connections > 0,
-            "must be at least 1",
-        );
-        if ingest
-            .trusted_proxies
-            .iter()
-            .any(|network| network.prefix_len() == 0)
-        {
-            section.warn(
-                "trusted_proxies",
-                "trusts everybody: any caller can claim any source address",
-            );
+        section.check("max_connections", ingest.max_connections > 0, "must be at least 1");
+        if ingest.trusted_proxies.iter().any(|network| network.prefix_len() == 0) {
+            section.warn("trusted_proxies", "trusts everybody: any caller can claim any source address");
         }
         ingest
     }
@@ -77,9 +59,7 @@ pub struct Admin {
 
 impl Admin {
     pub(super) fn read(mut section: Section<'_>, ingest: &Ingest) -> Admin {
-        let admin = Admin {
-            listen: section.or("listen", SocketAddr::from(([127, 0, 0, 1], 9464))),
-        };
+        let admin = Admin { listen: section.or("listen", SocketAddr::from(([127, 0, 0, 1], 9464))) };
         section.check(
             "listen",
             !overlap(admin.listen, ingest.listen),
@@ -91,7 +71,6 @@ impl Admin {
 
 /// Whether both cannot be bound at the same time. Port 0 is a free port each time.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let same_host =
-        one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    let same_host = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() == other.port() && one.port() != 0 && same_host
 }

@@ -28,16 +28,10 @@ pub struct Log {
 
 impl Log {
     pub(super) fn read(mut section: Section<'_>) -> Log {
-        let log = Log {
-            format: section.or("format", LogFormat::Auto),
-            filter: section.or("filter", "info".to_owned()),
-        };
+        let log =
+            Log { format: section.or("format", LogFormat::Auto), filter: section.or("filter", "info".to_owned()) };
         let good = !log.filter.trim().is_empty() && EnvFilter::builder().parse(&log.filter).is_ok();
-        section.check(
-            "filter",
-            good,
-            "is not a list of levels such as \"info,reconciler=debug\"",
-        );
+        section.check("filter", good, "is not a list of levels such as \"info,reconciler=debug\"");
         log
     }
 }

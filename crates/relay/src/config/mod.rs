@@ -36,9 +36,7 @@ pub use personal_data::{PersonalData, PersonalField};
 pub use problem::{ConfigError, ConfigWarning, Problem};
 pub use projects::{Baseline, Fetch, Project};
 pub use reconciler::Reconciler;
-pub use schedules::{
-    Aml, Deletions, Failures, NoticeAuthentication, Pending, Rechecks, Relooks, Sweep, Sweeps,
-};
+pub use schedules::{Aml, Deletions, Failures, NoticeAuthentication, Pending, Rechecks, Relooks, Sweep, Sweeps};
 pub use secret::{Secret, Secrets};
 pub use webhook::{Hmac, StandardWebhooks, Webhook};
 
@@ -84,17 +82,10 @@ impl Environment {
     /// That of this process.
     pub fn of_process() -> Environment {
         let text = |word: std::ffi::OsString| word.to_string_lossy().into_owned();
-        let variables = std::env::vars_os()
-            .map(|(name, value)| (text(name), text(value)))
-            .collect();
+        let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
         let host_name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-        let host_name = host_name
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty());
-        Environment {
-            variables,
-            host_name,
-        }
+        let host_name = host_name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        Environment { variables, host_name }
     }
 }
 
@@ -110,22 +101,19 @@ pub struct Loaded {
 impl Config {
     /// Reads the file, lays the environment over it, and checks everything. On failure the list has every error.
     pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Vec<ConfigError>> {
-        let unreadable = |problem| {
-            vec![ConfigError {
-                key: path.display().to_string(),
-                variable: None,
-                problem,
-            }]
-        };
+        let unreadable = |problem| vec![ConfigError { key: path.display().to_string(), variable: None, problem }];
         let text = std::fs::read_to_string(path).map_err(|error| {
             let path = path.display().to_string();
-            unreadable(Problem::Unreadable {
-                path,
-                reason: error.kind().to_string(),
-            })
+            unreadable(Problem::Unreadable { path, reason: error.kind().to_string() })
         })?;
         let table = parse(&text).map_err(unreadable)?;
         Config::assemble(table, path.parent().unwrap_or(Path::new("")), environment).0
+    }
+
+    /// As [`Config::load`], from text; files beside it are looked for in the working folder.
+    pub fn parse(text: &str, environment: &Environment) -> Result<Loaded, Vec<ConfigError>> {
+        let table = parse(text).map_err(|problem| vec![ConfigError { key: String::new(), variable: None, problem }])?;
+        Config::assemble(table, Path::new(""), environment).0
     }
 
     /// All but the reading of the file. Beside the result, every key that a room asked for.
@@ -157,35 +145,16 @@ impl Config {
         let reconciler = Reconciler::read(root.section("reconciler"));
         let personal_data = PersonalData::read(root.section("personal_data"));
         let projects = Project::read_all(&mut root);
-        Some(Config {
-            drain_timeout,
-            log,
-            kafka,
-            ingest,
-            admin,
-            reconciler,
-            personal_data: personal_data?,
-            projects,
-        })
+        Some(Config { drain_timeout, log, kafka, ingest, admin, reconciler, personal_data: personal_data?, projects })
     }
 }
 
 /// Line and column of a syntax error, and what it is; never the line itself, which may hold a secret.
 fn parse(text: &str) -> Result<Table, Problem> {
     text.parse().map_err(|error: toml::de::Error| {
-        let before = error
-            .span()
-            .and_then(|span| text.get(..span.start))
-            .unwrap_or("");
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
         let line = before.matches('\n').count() + 1;
-        let column = before
-            .rsplit('\n')
-            .next()
-            .map_or(0, |part| part.chars().count())
-            + 1;
-        Problem::Value(format!(
-            "not TOML: line {line}, column {column}: {}",
-            error.message()
-        ))
+        let column = before.rsplit('\n').next().map_or(0, |part| part.chars().count()) + 1;
+        Problem::Value(format!("not TOML: line {line}, column {column}: {}", error.message()))
     })
 }

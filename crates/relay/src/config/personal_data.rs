@@ -39,19 +39,10 @@ impl PersonalData {
         let include = section.or("include", vec![PersonalField::UserId]);
         let digest_key = section.required_secret("digest_key");
         let previous_digest_key = section.secret("previous_digest_key");
-        for (key, secret) in [
-            ("digest_key", &digest_key),
-            ("previous_digest_key", &previous_digest_key),
-        ] {
-            let long = secret
-                .as_ref()
-                .is_none_or(|secret| secret.expose().len() >= SHORTEST_KEY);
+        for (key, secret) in [("digest_key", &digest_key), ("previous_digest_key", &previous_digest_key)] {
+            let long = secret.as_ref().is_none_or(|secret| secret.expose().len() >= SHORTEST_KEY);
             section.check(key, long, "must have at least 32 characters");
         }
-        Some(PersonalData {
-            include,
-            digest_key: digest_key?,
-            previous_digest_key,
-        })
+        Some(PersonalData { include, digest_key: digest_key?, previous_digest_key })
     }
 }

@@ -63,9 +63,7 @@ pub enum Problem {
 }
 
 fn suggest(known: Option<&str>) -> String {
-    known
-        .map(|known| format!("; did you mean `{known}`?"))
-        .unwrap_or_default()
+    known.map(|known| format!("; did you mean `{known}`?")).unwrap_or_default()
 }
 
 fn as_text<S: Serializer>(problem: &Problem, out: S) -> Result<S::Ok, S::Error> {

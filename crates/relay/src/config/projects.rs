@@ -87,11 +87,7 @@ impl Project {
             root.wrong("projects", "needs at least one project");
         }
         let mut seen = BTreeSet::new();
-        sections
-            .into_iter()
-            .flatten()
-            .filter_map(|section| Project::read(section, &mut seen))
-            .collect()
+        sections.into_iter().flatten().filter_map(|section| Project::read(section, &mut seen)).collect()
     }
 
     /// `None` only after an error.
@@ -139,22 +135,14 @@ impl Project {
 
 fn id(section: &mut Section<'_>, seen: &mut BTreeSet<ProjectId>) -> Option<ProjectId> {
     let id = section.required::<ProjectId>("id")?;
-    section.check(
-        "id",
-        seen.insert(id.clone()),
-        "is the id of another project too",
-    );
+    section.check("id", seen.insert(id.clone()), "is the id of another project too");
     Some(id)
 }
 
 fn api_key(section: &mut Section<'_>) -> Option<Secret> {
     let key = section.required_secret("api_key")?;
     let plain = key.expose().bytes().all(|byte| byte.is_ascii_graphic());
-    section.check(
-        "api_key",
-        plain,
-        "must have visible ASCII characters only: it travels in a header",
-    );
+    section.check("api_key", plain, "must have visible ASCII characters only: it travels in a header");
     Some(key)
 }
 
@@ -162,16 +150,9 @@ fn api_key(section: &mut Section<'_>) -> Option<Secret> {
 fn budget(section: &mut Section<'_>) -> (f64, u64) {
     let second = section.or("requests_per_second", 5.0);
     let sane = second > 0.0 && second <= 5_000.0;
-    section.check(
-        "requests_per_second",
-        sane,
-        "must be over 0, and 5000 at most (ARGOS's own limit)",
-    );
+    section.check("requests_per_second", sane, "must be over 0, and 5000 at most (ARGOS's own limit)");
     if section.has("requests_per_day") {
-        section.warn(
-            "requests_per_day",
-            "is checked, but this release counts no days yet",
-        );
+        section.warn("requests_per_day", "is checked, but this release counts no days yet");
     }
     let day = section.or("requests_per_day", 400_000);
     section.check("requests_per_day", day > 0, "must be at least 1");
@@ -181,22 +162,14 @@ fn budget(section: &mut Section<'_>) -> (f64, u64) {
 /// Leaving personal data out of requests is a promise: better refused than quietly broken.
 fn fetch(section: &mut Section<'_>) -> Fetch {
     let fetch = section.or("fetch", Fetch::Full);
-    section.check(
-        "fetch",
-        fetch == Fetch::Full,
-        "is not supported by this release; only \"full\" is",
-    );
+    section.check("fetch", fetch == Fetch::Full, "is not supported by this release; only \"full\" is");
     fetch
 }
 
 fn response_limit(section: &mut Section<'_>) -> ByteSize {
     let limit = section.or("response_limit", ByteSize::mebibytes(4));
     let sizes = ByteSize(1024)..=ByteSize::mebibytes(64);
-    section.check(
-        "response_limit",
-        sizes.contains(&limit),
-        "must be from 1KiB to 64MiB",
-    );
+    section.check("response_limit", sizes.contains(&limit), "must be from 1KiB to 64MiB");
     limit
 }
 
@@ -204,11 +177,7 @@ fn baseline(section: &mut Section<'_>) -> (Baseline, Option<Time>) {
     let baseline = section.or("baseline", Baseline::Snapshots);
     let live_since = section.optional("live_since");
     let fits = live_since.is_none() || baseline == Baseline::Snapshots;
-    section.check(
-        "live_since",
-        fits,
-        "has a meaning only with baseline = \"snapshots\"",
-    );
+    section.check("live_since", fits, "has a meaning only with baseline = \"snapshots\"");
     (baseline, live_since)
 }
 
@@ -232,15 +201,9 @@ fn base_url(section: &mut Section<'_>) -> Option<Url> {
         None => false,
     };
     let safe = url.scheme() == "https" || (url.scheme() == "http" && loopback);
-    section.check(
-        "base_url",
-        safe,
-        "must be https (http only to this machine): the API key goes there",
-    );
-    let bare = url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none();
+    section.check("base_url", safe, "must be https (http only to this machine): the API key goes there");
+    let bare =
+        url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
     section.check("base_url", bare, "must have no user, query or fragment");
     Some(url)
 }

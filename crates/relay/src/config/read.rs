@@ -30,25 +30,16 @@ pub(super) struct Report {
 impl Report {
     /// An empty report on a file in this folder.
     pub(super) fn new(base: &Path) -> Report {
-        Report {
-            base: base.to_owned(),
-            ..Report::default()
-        }
+        Report { base: base.to_owned(), ..Report::default() }
     }
 
     pub(super) fn error(&self, key: &str, problem: Problem) {
         let variable = self.variable(key).cloned();
-        self.errors.borrow_mut().push(ConfigError {
-            key: key.to_owned(),
-            variable,
-            problem,
-        });
+        self.errors.borrow_mut().push(ConfigError { key: key.to_owned(), variable, problem });
     }
 
     fn warning(&self, key: String, message: String) {
-        self.warnings
-            .borrow_mut()
-            .push(ConfigWarning { key, message });
+        self.warnings.borrow_mut().push(ConfigWarning { key, message });
     }
 
     /// The variable that set this key, or the list or table around it.
@@ -64,11 +55,7 @@ impl Report {
 
     /// Errors, warnings, and every key that a room asked for (list indices written as `[]`).
     pub(super) fn finish(self) -> (Vec<ConfigError>, Vec<ConfigWarning>, BTreeSet<String>) {
-        (
-            self.errors.into_inner(),
-            self.warnings.into_inner(),
-            self.known.into_inner(),
-        )
+        (self.errors.into_inner(), self.warnings.into_inner(), self.known.into_inner())
     }
 }
 
@@ -87,19 +74,12 @@ pub(super) struct Spot<'a> {
 impl Spot<'_> {
     /// Records a mistake.
     pub(super) fn wrong(&self, message: impl Into<String>) {
-        self.report
-            .error(&self.path, Problem::Value(message.into()));
+        self.report.error(&self.path, Problem::Value(message.into()));
     }
 
     /// Records a value of the wrong type.
     pub(super) fn mismatch<T>(&self, expected: &'static str, found: &Value) -> Option<T> {
-        self.report.error(
-            &self.path,
-            Problem::Type {
-                expected,
-                found: type_name(found),
-            },
-        );
+        self.report.error(&self.path, Problem::Type { expected, found: type_name(found) });
         None
     }
 
@@ -111,19 +91,14 @@ impl Spot<'_> {
     /// The value itself; text from the environment is read as TOML first, for keys that do not take text.
     pub(super) fn typed(&self, value: Value) -> Value {
         match &value {
-            Value::String(text) if self.is_from_environment() => {
-                text.trim().parse().unwrap_or(value)
-            }
+            Value::String(text) if self.is_from_environment() => text.trim().parse().unwrap_or(value),
             _ => value,
         }
     }
 
     /// The spot of a list's element.
     pub(super) fn element(&self, index: usize) -> Spot<'_> {
-        Spot {
-            path: format!("{}[{index}]", self.path),
-            report: self.report,
-        }
+        Spot { path: format!("{}[{index}]", self.path), report: self.report }
     }
 }
 
@@ -150,21 +125,12 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     /// The whole document.
     pub(super) fn root(table: Table, report: &'a Report) -> Section<'a> {
-        Section {
-            path: String::new(),
-            table,
-            known: Vec::new(),
-            report,
-        }
+        Section { path: String::new(), table, known: Vec::new(), report }
     }
 
     /// The path of one of its keys.
     pub(super) fn at(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     /// The folder that relative files start from.
@@ -190,11 +156,7 @@ impl<'a> Section<'a> {
     /// Whether a mistake about this key was recorded already.
     pub(super) fn is_wrong(&self, key: &str) -> bool {
         let path = self.at(key);
-        self.report
-            .errors
-            .borrow()
-            .iter()
-            .any(|error| error.key == path)
+        self.report.errors.borrow().iter().any(|error| error.key == path)
     }
 
     /// Records the mistake unless the rule holds.
@@ -211,18 +173,12 @@ impl<'a> Section<'a> {
 
     fn take(&mut self, key: &str) -> Option<Value> {
         self.known.push(key.to_owned());
-        self.report
-            .known
-            .borrow_mut()
-            .insert(without_indices(&self.at(key)));
+        self.report.known.borrow_mut().insert(without_indices(&self.at(key)));
         self.table.remove(key)
     }
 
     fn spot(&self, key: &str) -> Spot<'a> {
-        Spot {
-            path: self.at(key),
-            report: self.report,
-        }
+        Spot { path: self.at(key), report: self.report }
     }
 
     /// A key that may be left out.
@@ -246,8 +202,7 @@ impl<'a> Section<'a> {
 
     /// A table; an absent one reads like an empty one.
     pub(super) fn section(&mut self, key: &str) -> Section<'a> {
-        self.optional_section(key)
-            .unwrap_or_else(|| self.inner(self.at(key), Table::new()))
+        self.optional_section(key).unwrap_or_else(|| self.inner(self.at(key), Table::new()))
     }
 
     /// A table whose absence means something.
@@ -266,10 +221,7 @@ impl<'a> Section<'a> {
                 .into_iter()
                 .enumerate()
                 .map(|(index, value)| {
-                    let element = Spot {
-                        path: format!("{}[{index}]", spot.path),
-                        report: self.report,
-                    };
+                    let element = Spot { path: format!("{}[{index}]", spot.path), report: self.report };
                     self.as_section(element, value)
                 })
                 .collect(),
@@ -290,12 +242,7 @@ impl<'a> Section<'a> {
     }
 
     fn inner(&self, path: String, table: Table) -> Section<'a> {
-        Section {
-            path,
-            table,
-            known: Vec::new(),
-            report: self.report,
-        }
+        Section { path, table, known: Vec::new(), report: self.report }
     }
 }
 

@@ -24,21 +24,9 @@ impl Reconciler {
             commit_interval: section.or("commit_interval", Duration::from_millis(10)),
             commit_max: section.or("commit_max", 1_000),
         };
-        section.check(
-            "max_in_flight",
-            (1..=10_000).contains(&reconciler.max_in_flight),
-            "must be from 1 to 10000",
-        );
-        section.check(
-            "commit_interval",
-            reconciler.commit_interval <= Duration::from_secs(1),
-            "must be 1s at most",
-        );
-        section.check(
-            "commit_max",
-            (1..=10_000).contains(&reconciler.commit_max),
-            "must be from 1 to 10000",
-        );
+        section.check("max_in_flight", (1..=10_000).contains(&reconciler.max_in_flight), "must be from 1 to 10000");
+        section.check("commit_interval", reconciler.commit_interval <= Duration::from_secs(1), "must be 1s at most");
+        section.check("commit_max", (1..=10_000).contains(&reconciler.commit_max), "must be from 1 to 10000");
         reconciler
     }
 }

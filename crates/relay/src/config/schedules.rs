@@ -33,10 +33,7 @@ pub struct Sweep {
     #[serde(serialize_with = "durations::duration")]
     pub every: Duration,
     /// Only what was created within this time; `None` = whatever its age.
-    #[serde(
-        serialize_with = "optional_duration",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "optional_duration", skip_serializing_if = "Option::is_none")]
     pub created_within: Option<Duration>,
 }
 
@@ -62,22 +59,11 @@ impl Sweeps {
 impl Sweep {
     fn read(mut section: Section<'_>, every: Duration, created_within: Option<Duration>) -> Sweep {
         let every = section.or("every", every);
-        section.check(
-            "every",
-            (MINUTE..=LONGEST).contains(&every),
-            "must be from 1m to 366d",
-        );
+        section.check("every", (MINUTE..=LONGEST).contains(&every), "must be from 1m to 366d");
         let created_within = created_within.map(|default| section.or("created_within", default));
         let covers = created_within.is_none_or(|within| within >= every && within <= LONGEST);
-        section.check(
-            "created_within",
-            covers,
-            "must be at least `every`, and 366d at most",
-        );
-        Sweep {
-            every,
-            created_within,
-        }
+        section.check("created_within", covers, "must be at least `every`, and 366d at most");
+        Sweep { every, created_within }
     }
 }
 
@@ -107,23 +93,12 @@ pub struct Pending {
 
 impl Rechecks {
     pub(super) fn read(mut section: Section<'_>) -> Rechecks {
-        let ladder = steps(
-            &mut section,
-            "ladder",
-            &[SECOND, 5 * SECOND, 30 * SECOND, 5 * MINUTE],
-        );
+        let ladder = steps(&mut section, "ladder", &[SECOND, 5 * SECOND, 30 * SECOND, 5 * MINUTE]);
         let mut inner = section.section("pending");
         let (first, cap) = first_and_cap(&mut inner, MINUTE, 6 * HOUR);
         let within = inner.or("within", 7 * DAY);
-        inner.check(
-            "within",
-            (first..=LONGEST).contains(&within),
-            "must be at least `first`, and 366d at most",
-        );
-        Rechecks {
-            ladder,
-            pending: Pending { first, cap, within },
-        }
+        inner.check("within", (first..=LONGEST).contains(&within), "must be at least `first`, and 366d at most");
+        Rechecks { ladder, pending: Pending { first, cap, within } }
     }
 }
 
@@ -147,20 +122,11 @@ impl Failures {
     pub(super) fn read(mut section: Section<'_>) -> Failures {
         let (first, cap) = first_and_cap(&mut section, SECOND, 5 * MINUTE);
         let dead_letter_after = section.or("dead_letter_after", 10);
-        section.check(
-            "dead_letter_after",
-            dead_letter_after > 0,
-            "must be at least 1",
-        );
+        section.check("dead_letter_after", dead_letter_after > 0, "must be at least 1");
         let dead_letter_pause = section.or("dead_letter_pause", DAY);
         let fits = (MINUTE..=LONGEST).contains(&dead_letter_pause);
         section.check("dead_letter_pause", fits, "must be from 1m to 366d");
-        Failures {
-            first,
-            cap,
-            dead_letter_after,
-            dead_letter_pause,
-        }
+        Failures { first, cap, dead_letter_after, dead_letter_pause }
     }
 }
 
@@ -174,9 +140,7 @@ pub struct Relooks {
 
 impl Relooks {
     pub(super) fn read(mut section: Section<'_>) -> Relooks {
-        Relooks {
-            decided: steps(&mut section, "decided", &[HOUR, DAY, 7 * DAY, 30 * DAY]),
-        }
+        Relooks { decided: steps(&mut section, "decided", &[HOUR, DAY, 7 * DAY, 30 * DAY]) }
     }
 }
 
@@ -193,23 +157,13 @@ pub struct Deletions {
 impl Deletions {
     pub(super) fn read(mut section: Section<'_>) -> Deletions {
         let confirm_after = section.or("confirm_after", 30 * SECOND);
-        section.check(
-            "confirm_after",
-            (SECOND..=DAY).contains(&confirm_after),
-            "must be from 1s to 1d",
-        );
+        section.check("confirm_after", (SECOND..=DAY).contains(&confirm_after), "must be from 1s to 1d");
         if section.has("max_per_hour") {
-            section.warn(
-                "max_per_hour",
-                "is checked, but this release does not cap deletions yet",
-            );
+            section.warn("max_per_hour", "is checked, but this release does not cap deletions yet");
         }
         let max_per_hour = section.or("max_per_hour", 1_000);
         section.check("max_per_hour", max_per_hour > 0, "must be at least 1");
-        Deletions {
-            confirm_after,
-            max_per_hour,
-        }
+        Deletions { confirm_after, max_per_hour }
     }
 }
 
@@ -242,10 +196,7 @@ impl Aml {
         use NoticeAuthentication::{Encrypted, Hmac, PathToken, SourceIp};
         Aml {
             expected: section.or("expected", false),
-            notice_authentication: section.or(
-                "notice_authentication",
-                vec![SourceIp, PathToken, Hmac, Encrypted],
-            ),
+            notice_authentication: section.or("notice_authentication", vec![SourceIp, PathToken, Hmac, Encrypted]),
         }
     }
 }
@@ -254,35 +205,17 @@ impl Aml {
 fn steps(section: &mut Section<'_>, key: &str, default: &[Duration]) -> Vec<Duration> {
     let list = section.or(key, default.to_vec());
     section.check(key, (1..=32).contains(&list.len()), "needs 1 to 32 steps");
-    section.check(
-        key,
-        list.is_sorted_by(|one, next| one < next),
-        "must ascend: each step longer than the one before",
-    );
-    let fits = list
-        .iter()
-        .all(|step| (Duration::from_millis(1)..=LONGEST).contains(step));
+    section.check(key, list.is_sorted_by(|one, next| one < next), "must ascend: each step longer than the one before");
+    let fits = list.iter().all(|step| (Duration::from_millis(1)..=LONGEST).contains(step));
     section.check(key, fits, "must have steps from 1ms to 366d");
     list
 }
 
 /// A pause that grows.
-fn first_and_cap(
-    section: &mut Section<'_>,
-    first: Duration,
-    cap: Duration,
-) -> (Duration, Duration) {
+fn first_and_cap(section: &mut Section<'_>, first: Duration, cap: Duration) -> (Duration, Duration) {
     let first = section.or("first", first);
-    section.check(
-        "first",
-        (Duration::from_millis(1)..=LONGEST).contains(&first),
-        "must be from 1ms to 366d",
-    );
+    section.check("first", (Duration::from_millis(1)..=LONGEST).contains(&first), "must be from 1ms to 366d");
     let cap = section.or("cap", cap);
-    section.check(
-        "cap",
-        (first..=LONGEST).contains(&cap),
-        "must be at least `first`, and 366d at most",
-    );
+    section.check("cap", (first..=LONGEST).contains(&cap), "must be at least `first`, and 366d at most");
     (first, cap)
 }

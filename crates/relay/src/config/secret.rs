@@ -81,14 +81,8 @@ impl Section<'_> {
     pub(super) fn secret(&mut self, key: &str) -> Option<Secret> {
         let (inline, file) = self.either::<String>(key)?;
         let secret = match file {
-            None => Secret {
-                value: SecretString::from(inline?.trim()),
-                file: None,
-            },
-            Some(path) => Secret {
-                value: self.read_secret(&file_key(key), &path)?,
-                file: Some(path),
-            },
+            None => Secret { value: SecretString::from(inline?.trim()), file: None },
+            Some(path) => Secret { value: self.read_secret(&file_key(key), &path)?, file: Some(path) },
         };
         if secret.expose().is_empty() {
             self.wrong(key, "is empty");
@@ -100,10 +94,7 @@ impl Section<'_> {
     /// A secret that must be there in one of its forms.
     pub(super) fn required_secret(&mut self, key: &str) -> Option<Secret> {
         if !self.has(key) && !self.has(&file_key(key)) {
-            self.error(
-                key,
-                Problem::Value(format!("is required (or `{}`)", file_key(key))),
-            );
+            self.error(key, Problem::Value(format!("is required (or `{}`)", file_key(key))));
         }
         self.secret(key)
     }
@@ -112,13 +103,7 @@ impl Section<'_> {
     pub(super) fn secrets(&mut self, key: &str) -> Option<Secrets> {
         let (inline, file) = self.either::<Vec<String>>(key)?;
         let (shown, values): (_, Vec<SecretString>) = match &file {
-            None => (
-                key.to_owned(),
-                inline?
-                    .iter()
-                    .map(|text| SecretString::from(text.trim()))
-                    .collect(),
-            ),
+            None => (key.to_owned(), inline?.iter().map(|text| SecretString::from(text.trim())).collect()),
             Some(path) => {
                 let whole = self.read_secret(&file_key(key), path)?;
                 let lines = whole.expose_secret().lines().map(str::trim);
@@ -134,16 +119,11 @@ impl Section<'_> {
     }
 
     /// Takes both forms; `None` if neither, or both, are there.
-    fn either<T: super::read::FromValue>(
-        &mut self,
-        key: &str,
-    ) -> Option<(Option<T>, Option<PathBuf>)> {
+    fn either<T: super::read::FromValue>(&mut self, key: &str) -> Option<(Option<T>, Option<PathBuf>)> {
         let other = file_key(key);
         let both = self.has(key) && self.has(&other);
         let inline = self.optional::<T>(key);
-        let file = self
-            .optional::<String>(&other)
-            .map(|name| self.base().join(name));
+        let file = self.optional::<String>(&other).map(|name| self.base().join(name));
         if both {
             self.wrong(key, format!("give either this or `{other}`, not both"));
             return None;
@@ -156,13 +136,7 @@ impl Section<'_> {
         match read_bounded(path) {
             Ok(text) => Some(SecretString::from(text.trim())),
             Err(reason) => {
-                self.error(
-                    key,
-                    Problem::Unreadable {
-                        path: path.display().to_string(),
-                        reason,
-                    },
-                );
+                self.error(key, Problem::Unreadable { path: path.display().to_string(), reason });
                 None
             }
         }
@@ -176,9 +150,7 @@ pub(super) fn file_key(key: &str) -> String {
 fn read_bounded(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| error.kind().to_string())?;
-    file.take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| error.kind().to_string())?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.kind().to_string())?;
     if bytes.len() as u64 > LARGEST {
         return Err("larger than 64 KiB".to_owned());
     }

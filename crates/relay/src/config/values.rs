@@ -64,10 +64,7 @@ impl<T: FromValue> FromValue for Vec<T> {
         let list = match spot.typed(value) {
             Value::Array(list) => list,
             Value::String(text) if spot.is_from_environment() => {
-                let words = text
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|word| !word.is_empty());
+                let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
                 words.map(|word| Value::String(word.to_owned())).collect()
             }
             other => return spot.mismatch("a list", &other),
@@ -85,12 +82,7 @@ impl<T: FromValue> FromValue for Vec<T> {
 }
 
 /// Text that another parser reads.
-fn parsed<T>(
-    value: Value,
-    spot: &Spot<'_>,
-    expected: &str,
-    read: impl FnOnce(&str) -> Option<T>,
-) -> Option<T> {
+fn parsed<T>(value: Value, spot: &Spot<'_>, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
     let text = String::from_value(value, spot)?;
     let result = read(text.trim());
     if result.is_none() {
@@ -101,49 +93,29 @@ fn parsed<T>(
 
 impl FromValue for SocketAddr {
     fn from_value(value: Value, spot: &Spot<'_>) -> Option<SocketAddr> {
-        parsed(
-            value,
-            spot,
-            "an address and port such as \"127.0.0.1:8080\" or \"[::]:8080\"",
-            |text| text.parse().ok(),
-        )
+        parsed(value, spot, "an address and port such as \"127.0.0.1:8080\" or \"[::]:8080\"", |text| text.parse().ok())
     }
 }
 
 impl FromValue for IpNet {
     fn from_value(value: Value, spot: &Spot<'_>) -> Option<IpNet> {
-        parsed(
-            value,
-            spot,
-            "a network such as \"203.0.113.0/24\", or one address",
-            |text| {
-                text.parse::<IpNet>()
-                    .ok()
-                    .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-            },
-        )
+        parsed(value, spot, "a network such as \"203.0.113.0/24\", or one address", |text| {
+            text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        })
     }
 }
 
 impl FromValue for Url {
     fn from_value(value: Value, spot: &Spot<'_>) -> Option<Url> {
-        parsed(
-            value,
-            spot,
-            "a full address such as \"https://host/path\"",
-            |text| text.parse().ok(),
-        )
+        parsed(value, spot, "a full address such as \"https://host/path\"", |text| text.parse().ok())
     }
 }
 
 impl FromValue for ProjectId {
     fn from_value(value: Value, spot: &Spot<'_>) -> Option<ProjectId> {
-        parsed(
-            value,
-            spot,
-            "1 to 64 of the characters a-z 0-9 . _ -, the first of them a letter or digit",
-            |text| ProjectId::new(text).ok(),
-        )
+        parsed(value, spot, "1 to 64 of the characters a-z 0-9 . _ -, the first of them a letter or digit", |text| {
+            ProjectId::new(text).ok()
+        })
     }
 }
 
@@ -153,12 +125,7 @@ impl FromValue for Time {
             Value::Datetime(stamp) => Value::String(stamp.to_string()),
             other => other,
         };
-        parsed(
-            value,
-            spot,
-            "a time with its zone, such as \"2026-11-24T00:00:00Z\"",
-            |text| text.parse().ok(),
-        )
+        parsed(value, spot, "a time with its zone, such as \"2026-11-24T00:00:00Z\"", |text| text.parse().ok())
     }
 }
 
@@ -182,15 +149,9 @@ pub(super) use choice;
 /// For [`choice`]: finds the word, or names all of them.
 pub(super) fn one_of<T: Copy>(value: Value, spot: &Spot<'_>, words: &[(&str, T)]) -> Option<T> {
     let text = String::from_value(value, spot)?;
-    let found = words
-        .iter()
-        .find(|(word, _)| *word == text)
-        .map(|(_, choice)| *choice);
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
     if found.is_none() {
-        let all: Vec<String> = words
-            .iter()
-            .map(|(word, _)| format!("\"{word}\""))
-            .collect();
+        let all: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
         spot.wrong(format!("must be one of {}", all.join(", ")));
     }
     found

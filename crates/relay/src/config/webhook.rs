@@ -53,15 +53,9 @@ const NOT_YET: &str = "is not supported by this release";
 impl Webhook {
     pub(super) fn read(parent: &mut Section<'_>) -> Webhook {
         let mut section = parent.section("webhook");
-        let wants_any = [
-            "source_ip",
-            "path_tokens",
-            "path_tokens_file",
-            "hmac",
-            "standard_webhooks",
-        ]
-        .iter()
-        .any(|method| section.has(method));
+        let wants_any = ["source_ip", "path_tokens", "path_tokens_file", "hmac", "standard_webhooks"]
+            .iter()
+            .any(|method| section.has(method));
         let webhook = Webhook {
             source_ip: source_ip(&mut section),
             path_tokens: path_tokens(&mut section),
@@ -87,11 +81,7 @@ impl Webhook {
 
 fn source_ip(section: &mut Section<'_>) -> Option<Vec<IpNet>> {
     let networks = section.optional::<Vec<IpNet>>("source_ip")?;
-    section.check(
-        "source_ip",
-        !networks.is_empty(),
-        "must not be empty: nobody could send",
-    );
+    section.check("source_ip", !networks.is_empty(), "must not be empty: nobody could send");
     if networks.iter().any(|network| network.prefix_len() == 0) {
         section.warn("source_ip", "contains every address, so it checks nothing");
     }
@@ -101,15 +91,17 @@ fn source_ip(section: &mut Section<'_>) -> Option<Vec<IpNet>> {
 fn path_tokens(section: &mut Section<'_>) -> Option<Secrets> {
     let tokens = section.secrets("path_tokens")?;
     let texts = || tokens.wrapped().iter().map(ExposeSecret::expose_secret);
-    let plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     section.check(
         "path_tokens",
         texts().all(|token| token.bytes().all(plain)),
         "must have the characters A-Z a-z 0-9 - . _ ~ only: they stand in a path",
     );
     if texts().any(|token| token.len() < 22) {
-        section.warn("path_tokens", "has a token under 22 characters (128 bits in base64url), which can be guessed more easily");
+        section.warn(
+            "path_tokens",
+            "has a token under 22 characters (128 bits in base64url), which can be guessed more easily",
+        );
     }
     Some(tokens)
 }

@@ -37,23 +37,11 @@ fn ok(_: u64) -> axum::response::Response {
 }
 
 async fn simulator() -> Simulator {
-    Simulator::start(
-        listener().await,
-        Config::default(),
-        ticking(1_772_429_276_279),
-    )
-    .unwrap()
+    Simulator::start(listener().await, Config::default(), ticking(1_772_429_276_279)).unwrap()
 }
 
 fn quick(target: String) -> Scenario {
-    Scenario {
-        pace: Pace {
-            min_ms: 0,
-            max_ms: 5,
-        },
-        targets: vec![target],
-        ..Scenario::default()
-    }
+    Scenario { pace: Pace { min_ms: 0, max_ms: 5 }, targets: vec![target], ..Scenario::default() }
 }
 
 #[tokio::test]
@@ -68,27 +56,14 @@ async fn every_webhook_is_accounted_for() {
         reorder_ms: 30,
         ..WebhookFaults::default()
     };
-    let report = Scenario {
-        submissions: 300,
-        webhooks,
-        ..quick(target)
-    }
-    .run(&sim)
-    .await
-    .unwrap();
+    let report = Scenario { submissions: 300, webhooks, ..quick(target) }.run(&sim).await.unwrap();
     let sent = &report.sent;
     assert_eq!(sent.accepted, sent.posts);
     assert_eq!(bodies.lock().unwrap().len() as u64, sent.posts);
     let loss = sent.lost_on_purpose as f64 / sent.webhooks as f64;
     assert!((0.14..0.26).contains(&loss), "{loss}");
-    assert!(
-        sent.posts > sent.webhooks - sent.lost_on_purpose,
-        "some were repeated"
-    );
-    assert_eq!(
-        (report.ids.len(), report.plots.values().sum::<u64>()),
-        (300, 300)
-    );
+    assert!(sent.posts > sent.webhooks - sent.lost_on_purpose, "some were repeated");
+    assert_eq!((report.ids.len(), report.plots.values().sum::<u64>()), (300, 300));
     let truth = sim.world().truth("acme");
     assert_eq!(truth.len(), 300);
     assert!(truth.iter().any(|one| one.aml_noticed) && truth.iter().any(|one| one.absent));
@@ -105,14 +80,7 @@ async fn the_same_seed_tells_the_same_story() {
         let (target, bodies) = receiver(ok).await;
         let clock = ManualClock::new(1_772_429_276_279);
         let sim = Simulator::start(listener().await, Config::default(), clock.clock()).unwrap();
-        let report = Scenario {
-            seed: 42,
-            submissions: 120,
-            ..quick(target)
-        }
-        .run(&sim)
-        .await
-        .unwrap();
+        let report = Scenario { seed: 42, submissions: 120, ..quick(target) }.run(&sim).await.unwrap();
         let mut told = bodies.lock().unwrap().clone();
         told.sort();
         stories.push((told, report.ids, sim.world().truth("acme")));
@@ -152,28 +120,15 @@ async fn a_refused_webhook_is_sent_again_when_asked_for() {
     .await;
     let sim = simulator().await;
     sim.set_targets("acme", vec![target], None);
-    sim.set_webhook_faults(
-        WebhookFaults {
-            resend: true,
-            ..WebhookFaults::default()
-        },
-        1,
-    );
+    sim.set_webhook_faults(WebhookFaults { resend: true, ..WebhookFaults::default() }, 1);
     let start = Instant::now();
-    sim.deliver("acme", &sim.forged_body("nobody", Trigger::Rejected))
-        .await;
+    sim.deliver("acme", &sim.forged_body("nobody", Trigger::Rejected)).await;
     sim.settled().await;
-    assert!(
-        start.elapsed() >= Duration::from_secs(1),
-        "Retry-After is honoured"
-    );
+    assert!(start.elapsed() >= Duration::from_secs(1), "Retry-After is honoured");
     assert_eq!(bodies.lock().unwrap().len(), 2);
     let sent = sim.sent();
     assert_eq!((sent.resends, sent.accepted), (1, 1));
-    assert!(
-        sent.accepted_ids
-            .contains(&("acme".to_owned(), "nobody".to_owned()))
-    );
+    assert!(sent.accepted_ids.contains(&("acme".to_owned(), "nobody".to_owned())));
 }
 
 #[tokio::test]
@@ -192,62 +147,26 @@ async fn nobody_listening_counts_as_failed() {
 async fn a_rate_is_kept_and_recorded() {
     let (target, bodies) = receiver(ok).await;
     let sim = simulator().await;
-    let rate = Rate {
-        per_second: 400.0,
-        seconds: 0.5,
-        pool: 0,
-    };
-    let report = Scenario {
-        rate: Some(rate),
-        ..quick(target.clone())
-    }
-    .run(&sim)
-    .await
-    .unwrap();
+    let rate = Rate { per_second: 400.0, seconds: 0.5, pool: 0 };
+    let report = Scenario { rate: Some(rate), ..quick(target.clone()) }.run(&sim).await.unwrap();
     assert_eq!((report.ids.len(), bodies.lock().unwrap().len()), (200, 200));
     let mut records = sim.take_records();
     records.sort_by_key(|record| record.due_us);
     for pair in records.windows(2) {
-        assert!(
-            (2_499..=2_501).contains(&(pair[1].due_us - pair[0].due_us)),
-            "due every 2.5 ms"
-        );
+        assert!((2_499..=2_501).contains(&(pair[1].due_us - pair[0].due_us)), "due every 2.5 ms");
     }
-    assert!(
-        records
-            .iter()
-            .all(|one| one.due_us <= one.sent_us && one.sent_us <= one.answered_us)
-    );
+    assert!(records.iter().all(|one| one.due_us <= one.sent_us && one.sent_us <= one.answered_us));
     let pool = Rate { pool: 10, ..rate };
-    let report = Scenario {
-        rate: Some(pool),
-        ..quick(target)
-    }
-    .run(&sim)
-    .await
-    .unwrap();
+    let report = Scenario { rate: Some(pool), ..quick(target) }.run(&sim).await.unwrap();
     assert_eq!(report.ids.len(), 10);
-    assert_eq!(
-        sim.world().history("acme", &report.ids[0].1).len(),
-        22,
-        "created, approved, reversed 20 times"
-    );
+    assert_eq!(sim.world().history("acme", &report.ids[0].1).len(), 22, "created, approved, reversed 20 times");
 }
 
 #[test]
 fn a_file_needs_to_name_only_what_differs_and_unknown_keys_are_refused() {
-    let scenario: Scenario = serde_json::from_str(
-        r#"{"submissions":7,"webhooks":{"loss_rate":0.1},"mix":{"pending":0}}"#,
-    )
-    .unwrap();
-    assert_eq!(
-        (
-            scenario.submissions,
-            scenario.mix.pending,
-            scenario.mix.straight
-        ),
-        (7, 0, 20)
-    );
+    let scenario: Scenario =
+        serde_json::from_str(r#"{"submissions":7,"webhooks":{"loss_rate":0.1},"mix":{"pending":0}}"#).unwrap();
+    assert_eq!((scenario.submissions, scenario.mix.pending, scenario.mix.straight), (7, 0, 20));
     assert!(serde_json::from_str::<Scenario>(r#"{"webhooks":{"los_rate":0.1}}"#).is_err());
     assert!(serde_json::from_str::<Config>(r#"{"unknown_id":"not_found"}"#).is_ok());
 }
@@ -257,24 +176,12 @@ fn a_file_needs_to_name_only_what_differs_and_unknown_keys_are_refused() {
 async fn every_needle_is_told_by_some_body() {
     let (target, bodies) = receiver(ok).await;
     let sim = simulator().await;
-    Scenario {
-        submissions: 400,
-        ..quick(target)
-    }
-    .run(&sim)
-    .await
-    .unwrap();
+    Scenario { submissions: 400, ..quick(target) }.run(&sim).await.unwrap();
     let told = bodies.lock().unwrap().concat();
     // Shown by GET only, where this suite does not look.
-    let by_get = |needle: &str| {
-        crate::people::PEOPLE
-            .iter()
-            .any(|one| [one.document, one.street, one.city].contains(&needle))
-    };
+    let by_get =
+        |needle: &str| crate::people::PEOPLE.iter().any(|one| [one.document, one.street, one.city].contains(&needle));
     for needle in crate::people::needles() {
-        assert!(
-            told.contains(&needle) || by_get(&needle),
-            "{needle} is never told"
-        );
+        assert!(told.contains(&needle) || by_get(&needle), "{needle} is never told");
     }
 }

@@ -27,14 +27,8 @@ unauthenticated = true
 "#;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
-    let variables = variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    Environment {
-        variables,
-        host_name: Some("relay-7".to_owned()),
-    }
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Environment { variables, host_name: Some("relay-7".to_owned()) }
 }
 
 fn load_with(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Vec<String>> {
@@ -50,18 +44,12 @@ fn load(text: &str) -> Result<Loaded, Vec<String>> {
 /// The minimal document with one value set, given as TOML, at a dotted path (`projects.0.id`).
 fn minimal_with(path: &str, value: &str) -> String {
     let mut table: Table = MINIMAL.parse().unwrap();
-    let value = format!("value = {value}")
-        .parse::<Table>()
-        .unwrap()
-        .remove("value")
-        .unwrap();
+    let value = format!("value = {value}").parse::<Table>().unwrap().remove("value").unwrap();
     let mut segments: Vec<&str> = path.split('/').collect();
     let key = segments.pop().unwrap();
     let mut room = &mut table;
     for segment in segments {
-        let inner = room
-            .entry(segment)
-            .or_insert_with(|| Value::Table(Table::new()));
+        let inner = room.entry(segment).or_insert_with(|| Value::Table(Table::new()));
         room = match inner {
             Value::Array(list) => list[0].as_table_mut().unwrap(),
             other => other.as_table_mut().unwrap(),
@@ -79,23 +67,15 @@ fn the_least_that_is_accepted_has_the_defaults_and_one_warning() {
     assert_eq!(config.kafka.topics.ledger, "kyc.ledger.v1");
     assert_eq!(config.ingest.body_limit, ByteSize(1_048_576));
     assert_eq!(config.projects[0].rechecks.ladder.len(), 4);
-    assert_eq!(
-        config.projects[0].base_url.as_str(),
-        "https://rest-api.argosidentity.com/v3"
-    );
+    assert_eq!(config.projects[0].base_url.as_str(), "https://rest-api.argosidentity.com/v3");
     assert_eq!(config.personal_data.include, [PersonalField::UserId]);
     assert_eq!(loaded.warnings.len(), 1);
-    assert_eq!(
-        loaded.warnings[0].key,
-        "projects[0].webhook.unauthenticated"
-    );
+    assert_eq!(loaded.warnings[0].key, "projects[0].webhook.unauthenticated");
 }
 
 #[test]
 fn what_must_be_there_is_listed_at_once() {
-    let errors =
-        load("[[projects]]\n[[projects]]\nid = 'b'\n[projects.webhook]\nunauthenticated = true")
-            .unwrap_err();
+    let errors = load("[[projects]]\n[[projects]]\nid = 'b'\n[projects.webhook]\nunauthenticated = true").unwrap_err();
     assert_eq!(
         errors,
         [
@@ -112,13 +92,8 @@ fn what_must_be_there_is_listed_at_once() {
 
 #[test]
 fn two_projects_of_one_name_are_refused() {
-    let text = format!(
-        "{MINIMAL}[[projects]]\nid = 'acme'\napi_key = 'k'\nwebhook = {{ unauthenticated = true }}"
-    );
-    assert_eq!(
-        load(&text).unwrap_err(),
-        ["projects[1].id: is the id of another project too"]
-    );
+    let text = format!("{MINIMAL}[[projects]]\nid = 'acme'\napi_key = 'k'\nwebhook = {{ unauthenticated = true }}");
+    assert_eq!(load(&text).unwrap_err(), ["projects[1].id: is the id of another project too"]);
 }
 
 #[test]
@@ -131,11 +106,7 @@ fn a_host_without_a_name_needs_an_instance_id() {
 #[test]
 fn plain_http_is_fine_to_this_machine() {
     for host in ["localhost:1", "127.0.0.1:1", "[::1]:1"] {
-        load(&minimal_with(
-            "projects/base_url",
-            &format!("\"http://{host}/v3\""),
-        ))
-        .unwrap();
+        load(&minimal_with("projects/base_url", &format!("\"http://{host}/v3\""))).unwrap();
     }
 }
 
@@ -144,14 +115,7 @@ fn relative_secret_files_start_at_the_configuration() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("key"), "secret-api-key\n").unwrap();
     let path = folder.path().join("relay.toml");
-    fs::write(
-        &path,
-        MINIMAL.replace(
-            "api_key = \"api-key-in-the-clear\"",
-            "api_key_file = \"key\"",
-        ),
-    )
-    .unwrap();
+    fs::write(&path, MINIMAL.replace("api_key = \"api-key-in-the-clear\"", "api_key_file = \"key\"")).unwrap();
     let config = Config::load(&path, &environment(&[])).unwrap().config;
     assert_eq!(config.projects[0].api_key.expose(), "secret-api-key");
 }
@@ -159,23 +123,12 @@ fn relative_secret_files_start_at_the_configuration() {
 #[test]
 fn an_error_never_repeats_a_value() {
     let text = MINIMAL
-        .replace(
-            "unauthenticated = true",
-            "source_ip = ['secret-1']\nunauthenticated = 'secret-2'",
-        )
-        .replace(
-            "id = \"acme\"",
-            "id = 'SECRET-3'\nbase_url = 'secret-4'\nbaseline = 'secret-5'\nsecret = 'secret-6'",
-        );
+        .replace("unauthenticated = true", "source_ip = ['secret-1']\nunauthenticated = 'secret-2'")
+        .replace("id = \"acme\"", "id = 'SECRET-3'\nbase_url = 'secret-4'\nbaseline = 'secret-5'\nsecret = 'secret-6'");
     let errors = load(&text).unwrap_err().join("\n");
     assert!(!errors.to_lowercase().contains("secret-"), "{errors}");
-    let Err(Problem::Value(message)) = parse("a = 1\n  key = secret-7\n") else {
-        panic!("not TOML")
-    };
-    assert!(
-        message.starts_with("not TOML: line 2, column "),
-        "{message}"
-    );
+    let Err(Problem::Value(message)) = parse("a = 1\n  key = secret-7\n") else { panic!("not TOML") };
+    assert!(message.starts_with("not TOML: line 2, column "), "{message}");
     assert!(!message.contains("secret-7"), "{message}");
 }
 
@@ -184,24 +137,12 @@ fn unreadable_files_say_why() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("relay.toml");
     let errors = Config::load(&path, &environment(&[])).unwrap_err();
-    assert!(
-        matches!(errors[0].problem, Problem::Unreadable { .. }),
-        "{errors:?}"
-    );
-    for (content, why) in [
-        (vec![0xff; 4], "not UTF-8"),
-        (vec![b'x'; 70_000], "larger than 64 KiB"),
-        (vec![b' '], "is empty"),
-    ] {
+    assert!(matches!(errors[0].problem, Problem::Unreadable { .. }), "{errors:?}");
+    for (content, why) in
+        [(vec![0xff; 4], "not UTF-8"), (vec![b'x'; 70_000], "larger than 64 KiB"), (vec![b' '], "is empty")]
+    {
         fs::write(folder.path().join("key"), content).unwrap();
-        fs::write(
-            &path,
-            MINIMAL.replace(
-                "api_key = \"api-key-in-the-clear\"",
-                "api_key_file = \"key\"",
-            ),
-        )
-        .unwrap();
+        fs::write(&path, MINIMAL.replace("api_key = \"api-key-in-the-clear\"", "api_key_file = \"key\"")).unwrap();
         let errors = Config::load(&path, &environment(&[])).unwrap_err();
         assert!(errors[0].to_string().contains(why), "{errors:?}");
     }

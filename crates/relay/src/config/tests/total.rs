@@ -9,10 +9,7 @@ fn any_key() -> impl Strategy<Value = String> {
     let mut known: Vec<String> = Vec::new();
     for line in EXAMPLE.lines() {
         let line = line.trim_start_matches(['#', '[']);
-        let key: String = line
-            .chars()
-            .take_while(|letter| letter.is_ascii_lowercase() || *letter == '_')
-            .collect();
+        let key: String = line.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
         if !key.is_empty() && !known.contains(&key) {
             known.push(key);
         }
@@ -21,19 +18,8 @@ fn any_key() -> impl Strategy<Value = String> {
 }
 
 /// Texts that get past a first check.
-const WORDS: &[&str] = &[
-    "1s",
-    "0s",
-    "[]",
-    "{}",
-    "a,b",
-    "127.0.0.1:0",
-    "::/0",
-    "https://[::1]/",
-    "off",
-    "-1",
-    "2026-01-01T00:00:00Z",
-];
+const WORDS: &[&str] =
+    &["1s", "0s", "[]", "{}", "a,b", "127.0.0.1:0", "::/0", "https://[::1]/", "off", "-1", "2026-01-01T00:00:00Z"];
 
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

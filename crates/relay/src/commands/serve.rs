@@ -1,0 +1,145 @@
+//! `serve`: the service against Kafka.
+//!
+//! Owns: what a role consists of, and waiting for Kafka at the start. A topic that would break a promise ends it with
+//! the list of findings; a cluster that is away is waited for, visible in `/startupz`.
+
+use crate::cli::{Exit, Role, Serve};
+use crate::config::{Config, Environment};
+use crate::telemetry::{self, Stream, chain};
+use crate::wiring::{OpenLedger, Wiring, listen};
+use anyhow::Context;
+use models::Time;
+use prometheus::Registry;
+use publisher::topics::TopicsError;
+use publisher::{KafkaHintSink, KafkaLedger, KafkaMetrics, KafkaSettings, LedgerWatch, topics};
+use reconciler::clock::{Clock, SystemClock};
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Between looks at a cluster that is away.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// Runs until a signal. Exit 0 after an orderly stop.
+pub(super) fn run(serve: &Serve, environment: &Environment, err: &mut impl Write) -> anyhow::Result<Exit> {
+    let loaded = match Config::load(&serve.config.path, environment) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            super::config_check::write_errors(&errors, err)?;
+            return Ok(Exit::Usage);
+        }
+    };
+    telemetry::init(&loaded.config.log, Stream::Stdout)?;
+    for warning in &loaded.warnings {
+        tracing::warn!(%warning, "configuration");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(service(serve.role, Arc::new(loaded.config)));
+    // Client threads that wait for a broker must not keep a stopped process.
+    runtime.shutdown_timeout(TRY_AGAIN);
+    ended
+}
+
+async fn service(role: Role, config: Arc<Config>) -> anyhow::Result<Exit> {
+    let registry = Registry::new();
+    let metrics = KafkaMetrics::register(&registry)?;
+    let settings = config.kafka.settings();
+    let admin = listen("admin.listen", config.admin.listen).await?;
+    let mut wiring = Wiring::new(Arc::clone(&config), Arc::new(SystemClock), registry);
+    if role.takes_webhooks() {
+        let listener = listen("ingest.listen", config.ingest.listen).await?;
+        let sink = KafkaHintSink::open(settings.clone(), metrics.clone()).context("the hint producer")?;
+        wiring.ingest(listener, &Arc::new(sink))?;
+    }
+    if role.reconciles() {
+        let opener = OnKafka { settings, metrics, watch: Arc::default() };
+        let (watch, started) = (Arc::clone(&opener.watch), AtomicBool::new(false));
+        wiring.health().ask(crate::health::Stage::Startup, "ledger", move || {
+            let ready = || watch.get().is_some_and(|watch: &LedgerWatch| watch.status().is_ready());
+            // Once restored, a later rebalance is no new start: webhooks can be taken in meanwhile.
+            if started.load(Ordering::Relaxed) || ready() {
+                started.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
+            Err(watch.get().map_or_else(|| "waits for Kafka and its topics".into(), restoring))
+        });
+        wiring.reconciler(opener)?;
+    }
+    let errors = wiring.run_until_signal(admin).await?;
+    for error in &errors {
+        tracing::error!(error = %chain(error), "the service did not end in order");
+    }
+    Ok(if errors.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// What a restore waits for, for `/startupz`.
+fn restoring(watch: &LedgerWatch) -> crate::health::Why {
+    let status = watch.status();
+    let waiting: Vec<String> = status
+        .partitions
+        .iter()
+        .filter(|partition| partition.phase != "running")
+        .map(|one| format!("partition {} {} {}", one.partition, one.phase, one.note.as_deref().unwrap_or("")))
+        .collect();
+    if waiting.is_empty() { "waits for a producer and an assignment".into() } else { waiting.join("; ").into() }
+}
+
+fn now() -> Time {
+    SystemClock.now()
+}
+
+/// Why the ledger cannot be opened now.
+enum NotYet {
+    /// The cluster does not answer.
+    Away(TopicsError),
+    /// It would be wrong to go on.
+    Never(anyhow::Error),
+}
+
+/// Checks the topics. When they were made is when this service first started.
+async fn first_start(settings: &KafkaSettings) -> Result<Time, NotYet> {
+    let sort = |error| match error {
+        away @ TopicsError::Unreachable(_) => NotYet::Away(away),
+        other => NotYet::Never(other.into()),
+    };
+    let report = topics::check(settings).await.map_err(sort)?;
+    if !report.is_ok() {
+        let found = super::topics::as_text(&report);
+        return Err(NotYet::Never(anyhow::anyhow!(
+            "the topics would break a promise (`topics apply` makes what is missing):\n{found}"
+        )));
+    }
+    Ok(topics::laid_out_at(settings).await.map_err(sort)?.unwrap_or_else(now))
+}
+
+struct OnKafka {
+    settings: KafkaSettings,
+    metrics: KafkaMetrics,
+    watch: Arc<OnceLock<LedgerWatch>>,
+}
+
+impl OpenLedger for OnKafka {
+    type Ledger = KafkaLedger;
+
+    async fn open(self, stop: CancellationToken) -> anyhow::Result<Option<(KafkaLedger, Time)>> {
+        let first_start = loop {
+            match first_start(&self.settings).await {
+                Ok(at) => break at,
+                Err(NotYet::Away(error)) => {
+                    tracing::warn!(error = %chain(&error), "Kafka is away; trying again");
+                }
+                Err(NotYet::Never(error)) => return Err(error),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(None),
+                () = tokio::time::sleep(TRY_AGAIN) => {}
+            }
+        };
+        let ledger = KafkaLedger::open(self.settings, self.metrics, now)?;
+        // Set once: an opener opens one ledger.
+        self.watch.get_or_init(|| ledger.watch());
+        Ok(Some((ledger, first_start)))
+    }
+}

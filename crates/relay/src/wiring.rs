@@ -1,0 +1,257 @@
+//! The wiring: from the configuration to running parts. The only file that sees every room.
+//!
+//! Owns: which part is made of what, and the order in which they stop. Must not know: how any of them works.
+//!
+//! Path: [`Wiring::new`] opens the listeners and names the health conditions; [`Wiring::ingest`] and
+//! [`Wiring::reconciler`] add the parts of a role over any sink and ledger; [`Wiring::run`] runs them to their end.
+
+use crate::admin;
+use crate::config::{Baseline, Config, NoticeAuthentication, PersonalField, Project};
+use crate::health::{Health, Latch, Stage};
+use crate::shutdown::{PartError, Parts, Signals};
+use anyhow::Context;
+use ingest::{Door, DoorLimits, Methods, PathTokens, ProjectDoor, ServerLimits, TrustedProxies};
+use models::{Authentication, HintSink, Ledger, Time};
+use prometheus::Registry;
+use reconciler::clock::Clock;
+use reconciler::driver::Reconciler;
+use reconciler::metrics::Metrics;
+use reconciler::policy::{self, Policy};
+use reconciler::state::{ProjectRules, Settings, State};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// How long the admin listener may take to close; it goes last, so that probes see the end.
+const ADMIN_BOUND: Duration = Duration::from_secs(2);
+
+/// What a ledger is opened by, once the reconciler's part runs; it may wait for Kafka until `stop`.
+pub trait OpenLedger: Send + 'static {
+    /// The ledger.
+    type Ledger: Ledger;
+
+    /// Opens it. Beside it, the default of `live_since`. `None` if told to stop before it could be opened.
+    fn open(self, stop: CancellationToken)
+    -> impl Future<Output = anyhow::Result<Option<(Self::Ledger, Time)>>> + Send;
+}
+
+/// The parts of one process.
+pub struct Wiring {
+    config: Arc<Config>,
+    clock: Arc<dyn Clock>,
+    registry: Registry,
+    health: Health,
+    parts: Parts,
+    drain: Latch,
+}
+
+impl Wiring {
+    /// Nothing runs yet.
+    pub fn new(config: Arc<Config>, clock: Arc<dyn Clock>, registry: Registry) -> Wiring {
+        let mut health = Health::new();
+        let drain = health.latch(Stage::Ready, "drain", "not started");
+        Wiring { config, clock, registry, health, parts: Parts::new(), drain }
+    }
+
+    /// The conditions of `/startupz` and `/readyz`.
+    pub fn health(&mut self) -> &mut Health {
+        &mut self.health
+    }
+
+    /// Where the metrics are declared.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The front door on `listener`; its hints go to `sink`.
+    pub fn ingest<S: HintSink>(&mut self, listener: TcpListener, sink: &Arc<S>) -> anyhow::Result<()> {
+        let clock = Arc::clone(&self.clock);
+        let ingest = &self.config.ingest;
+        let doors = self.config.projects.iter().map(door).collect::<Result<Vec<_>, _>>()?;
+        let limits = DoorLimits {
+            body_bytes: ingest.body_limit.0 as usize,
+            body_timeout: ingest.body_timeout,
+            // The sink has its own, shorter deadline; this one only guards against a sink that hangs.
+            ack_timeout: self.config.kafka.hint_deadline + Duration::from_millis(500),
+        };
+        let door = Arc::new(Door::new(
+            doors,
+            TrustedProxies::new(ingest.trusted_proxies.iter().copied()),
+            Arc::clone(sink),
+            Arc::new(move || clock.now()),
+            limits,
+            ingest::Metrics::register(&self.registry)?,
+        ));
+        let asked = Arc::clone(&door);
+        self.health.ask(Stage::Ready, "ingest", move || {
+            if asked.is_available() { Ok(()) } else { Err("a webhook could not be made durable now".into()) }
+        });
+        let bound = self.config.drain_timeout / 2;
+        let limits = ServerLimits {
+            connections: ingest.max_connections,
+            header_timeout: ingest.header_timeout,
+            drain: bound.saturating_sub(Duration::from_millis(500)),
+        };
+        tracing::info!(address = %listener.local_addr()?, "webhooks are taken in");
+        self.parts.add("ingest", bound, move |stop| async move {
+            let drained = ingest::serve(listener, door, limits, stop.cancelled_owned()).await;
+            anyhow::ensure!(drained.cut_off == 0, "{} connections were cut off", drained.cut_off);
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// The loop over the ledger that `opener` opens.
+    pub fn reconciler<O: OpenLedger>(&mut self, opener: O) -> anyhow::Result<()> {
+        let source = Arc::new(source(&self.config, &self.clock)?);
+        let metrics = Metrics::register(&self.registry)?;
+        let (config, clock) = (Arc::clone(&self.config), Arc::clone(&self.clock));
+        let bound = self.config.drain_timeout / 2;
+        self.parts.add("reconciler", bound, move |stop| async move {
+            let Some((ledger, first_start)) = opener.open(stop.clone()).await? else { return Ok(()) };
+            let rules = config.projects.iter().map(|project| rules(project, first_start)).collect();
+            let state = State::new(settings(&config), rules, fastrand::Rng::new(), metrics, clock.now());
+            let reconciler = Reconciler::new(ledger, source, clock, state);
+            Ok(reconciler.run(stop).await?)
+        });
+        Ok(())
+    }
+
+    /// Runs everything until a signal, then stops it in order. Returns what went wrong.
+    pub async fn run(
+        mut self,
+        admin: TcpListener,
+        signal: impl Future<Output = &'static str>,
+        hurry: impl Future<Output = &'static str>,
+    ) -> anyhow::Result<Vec<PartError>> {
+        let budget = self.config.drain_timeout;
+        tracing::info!(address = %admin.local_addr()?, "the admin listener is open");
+        let router = admin::router(Arc::new(self.health), self.registry);
+        self.parts.add("admin", ADMIN_BOUND, move |stop| async move {
+            Ok(admin::serve(admin, router, stop.cancelled_owned()).await?)
+        });
+        self.drain.set();
+        let drain = self.drain;
+        let signal = async move {
+            let name = signal.await;
+            drain.clear("the process is stopping");
+            name
+        };
+        Ok(self.parts.run(budget, signal, hurry).await)
+    }
+
+    /// As [`Wiring::run`], until SIGTERM or SIGINT.
+    pub async fn run_until_signal(self, admin: TcpListener) -> anyhow::Result<Vec<PartError>> {
+        let mut signals = Signals::listen().context("signals cannot be listened to")?;
+        let mut hurry = Signals::listen().context("signals cannot be listened to")?;
+        let second = async move {
+            hurry.next().await;
+            hurry.next().await
+        };
+        self.run(admin, async move { signals.next().await }, second).await
+    }
+}
+
+/// Opens a listener; the error names the key that is to blame.
+pub async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{key}: cannot listen on {address}"))
+}
+
+fn door(project: &Project) -> anyhow::Result<ProjectDoor> {
+    let webhook = &project.webhook;
+    let tokens = webhook.path_tokens.as_ref().map(|tokens| PathTokens::new(tokens.wrapped())).transpose();
+    let methods = Methods {
+        source_ip: webhook.source_ip.clone(),
+        path_tokens: tokens.with_context(|| format!("projects.{}.webhook.path_tokens", project.id))?,
+        unauthenticated: webhook.unauthenticated,
+    };
+    ProjectDoor::new(project.id.clone(), methods).with_context(|| format!("projects.{}.webhook", project.id))
+}
+
+fn source(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<argos::client::Client> {
+    let projects = config.projects.iter().map(|project| {
+        let reader = reader(config)?;
+        let mut asked = argos::client::Project::new(
+            project.id.clone(),
+            project.base_url.clone(),
+            project.api_key.wrapped().clone(),
+            reader,
+        );
+        asked.timeouts = argos::client::Timeouts {
+            connect: project.connect_timeout,
+            headers: project.request_timeout,
+            body: project.request_timeout,
+        };
+        asked.max_body = project.response_limit.0 as usize;
+        Ok(asked)
+    });
+    let projects = projects.collect::<anyhow::Result<Vec<_>>>()?;
+    let clock = Arc::clone(clock);
+    let agent = concat!("argos-relay/", env!("CARGO_PKG_VERSION"));
+    argos::client::Client::new(projects, Arc::new(move || clock.now()), agent).context("the client for ARGOS")
+}
+
+fn reader(config: &Config) -> anyhow::Result<argos::reader::Reader> {
+    use argos::personal::DigestKey;
+    use argos::reader::{Policy, Reader};
+    let personal = &config.personal_data;
+    let include = personal.include.iter().fold(Policy::NONE, |policy, field| {
+        policy.with(match field {
+            PersonalField::UserId => Policy::USER_ID,
+            PersonalField::Reviewer => Policy::REVIEWER,
+            PersonalField::ReasonText => Policy::REASON_TEXT,
+        })
+    });
+    let key = |secret: &crate::config::Secret| DigestKey::new(secret.expose().as_bytes());
+    let previous = personal.previous_digest_key.as_ref().map(key).transpose();
+    Ok(Reader {
+        include,
+        digest_key: Some(key(&personal.digest_key).context("personal_data.digest_key")?),
+        previous_digest_key: previous.context("personal_data.previous_digest_key")?,
+    })
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        max_in_flight: config.reconciler.max_in_flight,
+        commit_interval: config.reconciler.commit_interval,
+        commit_max: config.reconciler.commit_max,
+        ..Settings::default()
+    }
+}
+
+fn rules(project: &Project, first_start: Time) -> (String, ProjectRules) {
+    let enough = |all: Authentication, method: &NoticeAuthentication| {
+        all.with(match method {
+            NoticeAuthentication::SourceIp => Authentication::SOURCE_IP,
+            NoticeAuthentication::PathToken => Authentication::PATH_TOKEN,
+            NoticeAuthentication::Hmac => Authentication::HMAC,
+            NoticeAuthentication::Encrypted => Authentication::ENCRYPTED,
+        })
+    };
+    let policy = Policy {
+        ladder: project.rechecks.ladder.clone(),
+        settle_first: project.rechecks.pending.first,
+        settle_cap: project.rechecks.pending.cap,
+        settle_for: project.rechecks.pending.within,
+        relooks: project.relooks.decided.clone(),
+        deletion_confirm_after: project.deletions.confirm_after,
+        baseline: match project.baseline {
+            Baseline::Snapshots => {
+                policy::Baseline::Snapshots { live_since: project.live_since.unwrap_or(first_start) }
+            }
+            Baseline::Events => policy::Baseline::Events,
+        },
+        notice_authentication: project.aml.notice_authentication.iter().fold(Authentication::NONE, enough),
+        aml_expected: project.aml.expected,
+        failure_first: project.failures.first,
+        failure_cap: project.failures.cap,
+        dead_letter_after: project.failures.dead_letter_after,
+        dead_letter_pause: project.failures.dead_letter_pause,
+        ..Policy::default()
+    };
+    let rules = ProjectRules { policy, requests_per_second: project.requests_per_second };
+    (project.id.as_str().to_owned(), rules)
+}

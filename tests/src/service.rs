@@ -1,0 +1,249 @@
+//! Real processes of the service: started, killed, stopped, and asked how they are.
+
+use crate::{API_KEY, PROJECT, TOKEN, free_port};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// What a test sets of the configuration.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// `host:port`.
+    pub bootstrap: String,
+    /// Before every topic name and as group: tests do not meet.
+    pub prefix: String,
+    /// Where the simulated ARGOS is.
+    pub base_url: String,
+    /// Partitions of every topic.
+    pub partitions: u32,
+    /// More lines for `[[projects]]`.
+    pub project: String,
+    /// More lines at the end of the file.
+    pub more: String,
+}
+
+impl Setup {
+    /// Four partitions, a short ladder, events from the start.
+    pub fn new(bootstrap: &str, prefix: &str, base_url: &str) -> Setup {
+        Setup {
+            bootstrap: bootstrap.to_owned(),
+            prefix: format!("{prefix}-{}.", fastrand::u32(..)),
+            base_url: base_url.to_owned(),
+            partitions: 4,
+            project: String::new(),
+            more: String::new(),
+        }
+    }
+
+    fn file(&self, instance: &str, ingest: u16, admin: u16) -> String {
+        let mut text = String::new();
+        write!(
+            text,
+            r#"
+            [log]
+            format = "json"
+            filter = "info"
+            [kafka]
+            bootstrap_servers = "{bootstrap}"
+            group_id = "{prefix}relay"
+            topic_prefix = "{prefix}"
+            instance_id = "{instance}"
+            partitions = {partitions}
+            replication_factor = 1
+            session_timeout = "3s"
+            heartbeat_interval = "500ms"
+            transaction_timeout = "10s"
+            [ingest]
+            listen = "127.0.0.1:{ingest}"
+            [admin]
+            listen = "127.0.0.1:{admin}"
+            [personal_data]
+            digest_key = "0123456789abcdef0123456789abcdef"
+            {more}
+            [[projects]]
+            id = "{PROJECT}"
+            base_url = "{base_url}"
+            api_key = "{API_KEY}"
+            requests_per_second = 2000
+            baseline = "events"
+            webhook = {{ path_tokens = ["{TOKEN}"] }}
+            rechecks = {{ ladder = ["200ms", "500ms", "1s", "3s"], pending = {{ first = "2s", cap = "4s" }} }}
+            relooks = {{ decided = ["5s", "10s"] }}
+            deletions = {{ confirm_after = "1s" }}
+            {project}
+            "#,
+            bootstrap = self.bootstrap,
+            prefix = self.prefix,
+            partitions = self.partitions,
+            base_url = self.base_url,
+            project = self.project,
+            more = self.more,
+        )
+        .unwrap();
+        text
+    }
+}
+
+/// The binary, built with the tests.
+pub fn binary() -> PathBuf {
+    let tests = std::env::current_exe().expect("the test has a path");
+    let folder = tests.ancestors().nth(2).expect("it is in target/PROFILE/deps");
+    let binary = folder.join("argos-relay");
+    assert!(binary.exists(), "{} is not built: cargo build --workspace --all-targets", binary.display());
+    binary
+}
+
+/// One replica: its files, its ports, and its process while it runs.
+#[derive(Debug)]
+pub struct Replica {
+    dir: TempDir,
+    ingest: u16,
+    admin: u16,
+    child: Option<Child>,
+    starts: u32,
+}
+
+impl Replica {
+    /// Not running yet.
+    pub fn new(setup: &Setup, instance: &str) -> Replica {
+        let (ingest, admin) = (free_port(), free_port());
+        let dir = TempDir::new().expect("a folder");
+        std::fs::write(dir.path().join("relay.toml"), setup.file(instance, ingest, admin)).expect("the configuration");
+        Replica { dir, ingest, admin, child: None, starts: 0 }
+    }
+
+    /// Runs `argos-relay ARGUMENTS --config FILE` to its end.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Output {
+        Command::new(binary()).args(arguments).arg("--config").arg(self.config()).output().expect("the binary runs")
+    }
+
+    /// Creates the topics.
+    pub fn apply_topics(&self) {
+        let output = self.command(&["topics", "apply"]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "topics apply: {}{text}", String::from_utf8_lossy(&output.stdout));
+    }
+
+    /// Starts the process.
+    pub fn start(&mut self) {
+        self.starts += 1;
+        let log = File::create(self.dir.path().join(format!("log-{}.json", self.starts))).expect("a log");
+        let child = Command::new(binary())
+            .args(["serve", "--config"])
+            .arg(self.config())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("the log twice"))
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
+        self.child = Some(child);
+    }
+
+    /// Starts it and waits until it can take webhooks and has read its ledger.
+    pub async fn start_ready(&mut self) {
+        self.start();
+        self.ready(Duration::from_secs(60)).await;
+    }
+
+    /// Waits for `/readyz`.
+    pub async fn ready(&mut self, within: Duration) {
+        let until = Instant::now() + within;
+        let mut last = String::new();
+        while Instant::now() < until && self.is_running() {
+            match http_get(&format!("http://127.0.0.1:{}/readyz", self.admin)).await {
+                Some((200, _)) => return,
+                Some((_, body)) => last = body,
+                None => {}
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("not ready within {within:?}: {last}\n{}", self.logs());
+    }
+
+    /// SIGKILL, and the process is gone.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("it can be killed");
+            child.wait().expect("it ends");
+        }
+    }
+
+    /// SIGTERM; the exit code.
+    pub async fn terminate(&mut self) -> Option<i32> {
+        let mut child = self.child.take()?;
+        let status = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().expect("kill runs");
+        assert!(status.success());
+        tokio::task::spawn_blocking(move || child.wait()).await.expect("waited").expect("it ends").code()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().expect("it can be asked").is_none())
+    }
+
+    /// Where webhooks go.
+    pub fn target(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ingest)
+    }
+
+    /// What `/metrics` says.
+    pub async fn metrics(&self) -> String {
+        http_get(&format!("http://127.0.0.1:{}/metrics", self.admin)).await.map_or_else(String::new, |(_, body)| body)
+    }
+
+    /// One metric, summed over its labels.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = self.metrics().await;
+        let lines = text
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{')));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Resident memory, bytes.
+    pub fn memory(&self) -> u64 {
+        let pid = self.child.as_ref().expect("it runs").id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number") * 1024
+    }
+
+    /// Everything it logged.
+    pub fn logs(&self) -> String {
+        (1..=self.starts)
+            .filter_map(|start| std::fs::read_to_string(self.dir.path().join(format!("log-{start}.json"))).ok())
+            .collect()
+    }
+
+    fn config(&self) -> PathBuf {
+        Path::new(self.dir.path()).join("relay.toml")
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let logs = self.logs();
+            let tail: Vec<&str> = logs.lines().rev().take(40).collect();
+            eprintln!("---- the last lines of a replica's log ----");
+            tail.iter().rev().for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
+/// Status and body of a plain GET on loopback.
+pub async fn http_get(url: &str) -> Option<(u16, String)> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (host, path) = url.strip_prefix("http://")?.split_once('/')?;
+    let mut stream = tokio::net::TcpStream::connect(host).await.ok()?;
+    let request = format!("GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    let status = answer.split(' ').nth(1)?.parse().ok()?;
+    Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+}
