@@ -43,7 +43,8 @@ advisories: ## Checks the dependencies against the RustSec advisory database (fe
 
 bench: ## Runs the benchmarks with a real Kafka broker
 	@tests/prerequisites.sh cc c++ make java mvn
-	tests/with_broker.sh cargo bench -p tests
+	cargo build --workspace --all-targets $(FEATURES)
+	tests/with_broker.sh cargo bench --workspace $(FEATURES) --profile dev --bench latency
 
 kafka-up: ## Starts one Kafka broker on 127.0.0.1:9092 (KAFKA_PORT, KAFKA_DIR)
 	@tests/prerequisites.sh java mvn

@@ -56,6 +56,11 @@ impl OwnBroker {
 
 impl Drop for OwnBroker {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let kept = root().join("target/own-broker.log");
+            let copied = std::fs::copy(self.dir.path().join("broker.log"), &kept);
+            eprintln!("the broker's log: {} ({copied:?})", kept.display());
+        }
         let script = root().join("tests/kafka/broker.sh");
         let ended = Command::new(script).arg("kill").arg(self.dir.path()).stdout(Stdio::null()).status();
         if let Err(error) = ended {

@@ -56,7 +56,11 @@ pub async fn safe(setup: &Setup, sim: &Simulator) -> usize {
         let key = Key::parse(&event.key).expect("a key");
         let sequence: u64 = event.headers["ce_sequence"].parse().expect("a sequence");
         let before = last.get(&key).map_or(0, |(sequence, _)| *sequence);
-        assert_eq!(sequence, before + 1, "{key}: gap, repeat or disorder");
+        if sequence != before + 1 {
+            tell_ends(setup);
+            tell(setup, &event.key).await;
+            panic!("{key}: sequence {sequence} after {before}: gap, repeat or disorder");
+        }
         assert!(ids.insert(event.headers["ce_id"].clone()), "{key}: id twice");
         let data: Value = serde_json::from_slice(event.value.as_deref().expect("a value")).expect("JSON");
         never_untrue(sim, &key, &data);
@@ -66,6 +70,31 @@ pub async fn safe(setup: &Setup, sim: &Simulator) -> usize {
         equal_to_state(key, *sequence, data, states.get(key));
     }
     events.len()
+}
+
+/// Prints where every topic ends, for whoever has to find out.
+pub fn tell_ends(setup: &Setup) {
+    for topic in TOPICS {
+        let topic = format!("{}{topic}", setup.prefix);
+        let read = topics::read_blocking(&setup.bootstrap, &topic);
+        let mut counts: BTreeMap<i32, usize> = BTreeMap::new();
+        read.iter().for_each(|record| *counts.entry(record.partition).or_default() += 1);
+        eprintln!("{topic}: (end, stable end) {:?}, records by partition {counts:?}", topics::ends(&setup.bootstrap, &topic));
+    }
+}
+
+/// Prints every record of a key, for whoever has to find out.
+async fn tell(setup: &Setup, key: &str) {
+    for topic in TOPICS {
+        for record in read(setup, topic).await.iter().filter(|record| record.key == key) {
+            let value = record.value.as_deref().map(|value| match models::Entry::decode(value) {
+                Ok(entry) => format!("{entry:?}"),
+                Err(_) => String::from_utf8_lossy(value).into_owned(),
+            });
+            let at = models::Time::from_millis(record.timestamp);
+            eprintln!("{topic} {}@{} {at} {:?} {value:?}", record.partition, record.offset, record.headers);
+        }
+    }
 }
 
 fn never_untrue(sim: &Simulator, key: &Key, data: &Value) {

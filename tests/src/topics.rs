@@ -77,6 +77,22 @@ fn record(message: &rdkafka::message::BorrowedMessage<'_>) -> Record {
     }
 }
 
+/// Where each partition of a topic ends: for everyone, and for a `read_committed` client. Differs behind an open
+/// transaction.
+pub fn ends(bootstrap: &str, topic: &str) -> Vec<(i64, i64)> {
+    let client = |isolation: &str| -> BaseConsumer {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", bootstrap).set("isolation.level", isolation).create().expect("a consumer")
+    };
+    let (all, committed) = (client("read_uncommitted"), client("read_committed"));
+    let metadata = all.fetch_metadata(Some(topic), Duration::from_secs(20)).expect("metadata");
+    let end = |client: &BaseConsumer, partition: i32| {
+        client.fetch_watermarks(topic, partition, Duration::from_secs(20)).map_or(-1, |(_, end)| end)
+    };
+    let partitions = 0..metadata.topics()[0].partitions().len() as i32;
+    partitions.map(|partition| (end(&all, partition), end(&committed, partition))).collect()
+}
+
 /// As [`read_blocking`], off the runtime.
 pub async fn read(bootstrap: &str, topic: &str) -> Vec<Record> {
     let (bootstrap, topic) = (bootstrap.to_owned(), topic.to_owned());
