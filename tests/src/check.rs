@@ -78,8 +78,13 @@ pub fn tell_ends(setup: &Setup) {
         let topic = format!("{}{topic}", setup.prefix);
         let read = topics::read_blocking(&setup.bootstrap, &topic);
         let mut counts: BTreeMap<i32, usize> = BTreeMap::new();
-        read.iter().for_each(|record| *counts.entry(record.partition).or_default() += 1);
-        eprintln!("{topic}: (end, stable end) {:?}, records by partition {counts:?}", topics::ends(&setup.bootstrap, &topic));
+        for record in &read {
+            *counts.entry(record.partition).or_default() += 1;
+        }
+        eprintln!(
+            "{topic}: (end, stable end) {:?}, records by partition {counts:?}",
+            topics::ends(&setup.bootstrap, &topic)
+        );
     }
 }
 
@@ -119,7 +124,7 @@ pub async fn private(setup: &Setup, texts: &[String]) {
     let mut read_bytes = 0;
     for topic in TOPICS {
         for record in read(setup, topic).await {
-            let headers: String = record.headers.iter().map(|(name, value)| format!("{name}={value};")).collect();
+            let headers = format!("{:?}", record.headers);
             let value = record.value.as_deref().map(|value| String::from_utf8_lossy(value).into_owned());
             let text = format!("{} {headers} {}", record.key, value.unwrap_or_default());
             read_bytes += text.len();

@@ -145,7 +145,7 @@ impl Replica {
     /// Starts it and waits until it can take webhooks and has read its ledger.
     pub async fn start_ready(&mut self) {
         self.start();
-        self.ready(Duration::from_secs(60)).await;
+        self.ready(Duration::from_mins(1)).await;
     }
 
     /// Waits for `/readyz`.

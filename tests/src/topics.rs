@@ -46,7 +46,7 @@ pub fn read_blocking(bootstrap: &str, topic: &str) -> Vec<Record> {
     consumer.assign(&assignment).expect("assigned");
     let mut records = Vec::new();
     let mut ended = vec![false; partitions];
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while ended.contains(&false) {
         assert!(Instant::now() < until, "{topic} was not read to its end");
         match consumer.poll(Duration::from_millis(200)) {

@@ -38,7 +38,7 @@ async fn five_hundred_submissions_are_confirmed_in_order_and_in_private() {
     };
     let report = scenario.run(&sim).await.unwrap();
     assert!(report.sent.failed == 0 && report.sent.refused.is_empty(), "{:?}", report.sent);
-    let took = check::converged(&setup, &sim, Duration::from_secs(60)).await;
+    let took = check::converged(&setup, &sim, Duration::from_mins(1)).await;
     let events = check::safe(&setup, &sim).await;
     let records = check::read(&setup, check::TOPICS[0]).await;
     println!(

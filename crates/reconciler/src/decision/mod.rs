@@ -21,7 +21,7 @@
 //! | 14 | published | live, equal | `unchanged` | nothing |
 //!
 //! After rows 10 to 14 the claims of the hints are held against the truth ([`agreement`]); what is not shown yet is
-//! looked for again along the ladder, and the next look is set ([`schedule`]). An older clock still shown when the
+//! looked for again along the ladder, and the next look is set (`schedule.rs`). An older clock still shown when the
 //! ladder has ended is accepted (`clock_regressed`), so that no key sticks.
 //!
 //! The laws (hint-blind, idempotent, monotone, convergent, total) are property tests in `laws.rs`.
