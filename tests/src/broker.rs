@@ -33,9 +33,10 @@ impl OwnBroker {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// SIGKILL.
-    pub fn kill(&self) {
-        self.ask("kill");
+    /// SIGTERM; returns once it is gone. Not SIGKILL: a lone replica that shut down uncleanly loses its in-sync set,
+    /// and Kafka elects it uncleanly (docs/decisions/0011-one-broker-killed.md).
+    pub fn stop(&self) {
+        self.ask("stop");
     }
 
     /// Starts it again on the same data; returns once it serves.

@@ -176,6 +176,8 @@ impl<'a> Restorer<'a> {
         let names = &self.shared.names;
         let (live, bulk) = self.stable_offsets(job)?;
         let (low, target) = self.ask(job, || self.raw.fetch_watermarks(&names.ledger, job.partition, QUESTION))?;
+        // A broker that has just come back may show an end below what was read from it before.
+        let target = target.max(job.from.unwrap_or(low));
         let mut next = job.from.unwrap_or(low).max(low);
         let mut stable = self.last_stable(job)?;
         loop {
