@@ -5,7 +5,7 @@ KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt doc deny advisories bench kafka-up kafka-down clean
+.PHONY: help build demo test lint fmt doc deny advisories chaos bench kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,11 @@ deny: ## Checks licences, sources and banned crates (installs cargo-deny if abse
 advisories: ## Checks the dependencies against the RustSec advisory database (fetches it)
 	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
 	cargo deny --workspace $(FEATURES) check --hide-inclusion-graph advisories
+
+chaos: ## Kills replicas 30 times under load (KILLS=n for more), with a real Kafka broker
+	@tests/prerequisites.sh cc c++ make java mvn
+	cargo build --workspace --all-targets $(FEATURES)
+	KILLS=$(or $(KILLS),30) tests/with_broker.sh cargo test --workspace $(FEATURES) --test all -- --nocapture kills
 
 bench: ## Runs the benchmarks with a real Kafka broker
 	@tests/prerequisites.sh cc c++ make java mvn

@@ -129,10 +129,15 @@ impl Replica {
 
     /// Starts the process.
     pub fn start(&mut self) {
+        self.start_as("all");
+    }
+
+    /// Starts the process in one role.
+    pub fn start_as(&mut self, role: &str) {
         self.starts += 1;
         let log = File::create(self.dir.path().join(format!("log-{}.json", self.starts))).expect("a log");
         let child = Command::new(binary())
-            .args(["serve", "--config"])
+            .args(["serve", "--role", role, "--config"])
             .arg(self.config())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the log twice"))

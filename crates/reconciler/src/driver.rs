@@ -154,7 +154,9 @@ impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
         let metrics = self.state.metrics();
         metrics.truth_requests.with_label_values(&[run.key.project(), outcome]).inc();
         metrics.truth_request_seconds.observe(took.as_secs_f64());
-        if let Err(error) = &result {
+        if let Err(LookError::Denied(why)) = &result {
+            tracing::error!(project = run.key.project(), why, "ARGOS refuses the API key or our address");
+        } else if let Err(error) = &result {
             tracing::debug!(project = run.key.project(), submission = run.key.submission(), outcome, %error, "a look failed");
         }
         self.state.finish(&run, &result, self.clock.now());

@@ -145,7 +145,9 @@ impl State {
         };
         self.metrics.hints.with_label_values(&[lane.as_str(), hint.source.as_str()]).inc();
         let entry = held.entries.get(&key);
-        if entry.is_some_and(|entry| is_covered(entry, &hint)) {
+        // A look that is under way began before this hint was read: it covers nothing of it.
+        let idle = !held.work.contains_key(&key);
+        if entry.is_some_and(|entry| entry.is_erased() || (idle && is_covered(entry, &hint))) {
             held.window(lane).skip(offset);
             self.metrics.hints_coalesced.inc();
             return;
@@ -307,12 +309,8 @@ impl State {
     }
 }
 
-/// Whether a hint needs no look of its own: the submission was erased; the list row shows nothing new; or the
-/// ledger already holds this very claim and a look is due for it, so that a repeat costs nothing.
+/// Whether a hint needs no look of its own: the list row shows nothing new; or the ledger already holds this very claim and a look is due for it, so that a repeat costs nothing.
 fn is_covered(entry: &Entry, hint: &Hint) -> bool {
-    if entry.is_erased() {
-        return true;
-    }
     if let Some(row) = &hint.row
         && let Some(last) = &entry.published
     {

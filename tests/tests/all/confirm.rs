@@ -81,6 +81,30 @@ async fn a_forged_webhook_publishes_nothing_forged() {
     drop(replica);
 }
 
+/// The front door and the reconciler as two processes, as they are deployed at scale.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_roles_run_apart() {
+    let Some(bootstrap) = broker::bootstrap() else { return };
+    let sim = simulator(14).await;
+    let setup = Setup::new(&bootstrap, "roles", sim.base_url());
+    let (mut door, mut loops) = (Replica::new(&setup, "door-0"), Replica::new(&setup, "relay-0"));
+    door.apply_topics();
+    door.start_as("ingest");
+    loops.start_as("reconciler");
+    door.ready(Duration::from_mins(1)).await;
+    loops.ready(Duration::from_mins(1)).await;
+    sim.set_targets(PROJECT, vec![door.target()], Some(TOKEN.to_owned()));
+    let scenario = Scenario { seed: 14, submissions: 20, pace: Pace { min_ms: 5, max_ms: 50 }, ..Scenario::default() };
+    scenario.run(&sim).await.unwrap();
+    check::converged(&setup, &sim, Duration::from_secs(30)).await;
+    assert!(check::safe(&setup, &sim).await >= 20);
+    assert!(
+        (door.metric("argos_relay_truth_requests_total").await, loops.metric("argos_relay_webhooks_total").await)
+            == (0.0, 0.0)
+    );
+    assert_eq!((door.terminate().await, loops.terminate().await), (Some(0), Some(0)));
+}
+
 /// What the service refuses to start on, and says why.
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_that_would_break_a_promise_are_refused() {
