@@ -27,7 +27,7 @@ async fn main() {
 
 async fn run(bootstrap: &str, per_second: f64) {
     let sim = simulator(41).await;
-    let setup = Setup::new(bootstrap, "latency", sim.base_url());
+    let setup = Setup { relooks: r#"["1h"]"#.to_owned(), ..Setup::new(bootstrap, "latency", sim.base_url()) };
     let mut replica = Replica::new(&setup, "relay-0");
     replica.apply_topics();
     replica.start_ready().await;

@@ -19,6 +19,8 @@ pub struct Setup {
     pub base_url: String,
     /// Partitions of every topic.
     pub partitions: u32,
+    /// Ages of the re-looks, as TOML.
+    pub relooks: String,
     /// More lines for `[[projects]]`.
     pub project: String,
     /// More lines at the end of the file.
@@ -33,6 +35,7 @@ impl Setup {
             prefix: format!("{prefix}-{}.", fastrand::u32(..)),
             base_url: base_url.to_owned(),
             partitions: 4,
+            relooks: r#"["5s", "10s"]"#.to_owned(),
             project: String::new(),
             more: String::new(),
         }
@@ -71,7 +74,7 @@ impl Setup {
             baseline = "events"
             webhook = {{ path_tokens = ["{TOKEN}"] }}
             rechecks = {{ ladder = ["200ms", "500ms", "1s", "3s"], pending = {{ first = "2s", cap = "4s" }} }}
-            relooks = {{ decided = ["5s", "10s"] }}
+            relooks = {{ decided = {relooks} }}
             deletions = {{ confirm_after = "1s" }}
             {project}
             "#,
@@ -79,6 +82,7 @@ impl Setup {
             prefix = self.prefix,
             partitions = self.partitions,
             base_url = self.base_url,
+            relooks = self.relooks,
             project = self.project,
             more = self.more,
         )
