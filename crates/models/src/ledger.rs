@@ -196,7 +196,7 @@ pub struct Batch {
 /// What became of a batch that was not committed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
-    /// Nothing of it is visible. Decide again.
+    /// Nothing of it is visible. While the assignment stands, the same decisions may be submitted again.
     #[error("the transaction was aborted: {0}")]
     Aborted(String),
     /// Unknown, or this producer was fenced. See rule 3 of the contract.

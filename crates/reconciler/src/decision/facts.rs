@@ -10,18 +10,11 @@ use sha2::{Digest, Sha256};
 
 /// The facts that a truth confirms, and the notices that they rest on.
 ///
-/// A notice counts if it passed one of the methods that the policy asks for and came before the GET started. A
-/// published notice stays as long as the screening shows the same: a repeated webhook is no change.
-pub fn publishable(
-    case: &Case<'_>,
-    asked_at: Time,
-    submission: &Submission,
-    entry: &Entry,
-    pending: &Notices,
-) -> (Facts, Notices) {
+/// A notice counts if it passed one of the methods that the policy asks for. That its hint was read before the GET
+/// started is the loop's to hold; clocks are not compared, so that skew between replicas loses none. A published notice stays as long as the screening shows the same: a repeated webhook is no change.
+pub fn publishable(case: &Case<'_>, submission: &Submission, entry: &Entry, pending: &Notices) -> (Facts, Notices) {
     let last = entry.published.as_ref();
-    let counts =
-        |notice: &Notice| notice.at <= asked_at && notice.authentication.any_of(case.policy.notice_authentication);
+    let counts = |notice: &Notice| notice.authentication.any_of(case.policy.notice_authentication);
     let rested = last.map(|last| last.notices).unwrap_or_default();
     let newest = Notices { aml: pending.aml.filter(counts), monitoring: pending.monitoring.filter(counts) };
     let same_screening = last.is_some_and(|last| {

@@ -275,7 +275,7 @@ fn publish(
     pending: &Pending,
     agreement: Agreement,
 ) -> Decision {
-    let (facts, notices) = facts::publishable(case, truth.asked_at, submission, entry, &pending.notices);
+    let (facts, notices) = facts::publishable(case, submission, entry, &pending.notices);
     let summary = facts::summary(&facts, submission, notices, entry.published.as_ref());
     let (outcome, kinds) = match &entry.published {
         None if is_baseline(case.policy, submission, entry) => (Outcome::Baselined, Vec::new()),

@@ -42,7 +42,7 @@ pub struct Project {
     pub base_url: Url,
     /// The project's API key. Required.
     pub api_key: Secret,
-    /// Requests a second to ARGOS, over all replicas. Default 5.
+    /// Requests a second to ARGOS, by each replica. Default 5.
     pub requests_per_second: f64,
     /// Requests a day to ARGOS, over all replicas. Default 400,000.
     pub requests_per_day: u64,
