@@ -425,6 +425,9 @@ fn a_clean_screening_is_told_by_a_notice_once_and_only_with_enough_authenticatio
     assert_eq!(kinds(&told), [EventKind::AmlScreened]);
     assert_eq!(told.events[0].data.provenance.notice_authentication, ["path_token"]);
     assert_eq!(told.events[0].data.aml.as_ref().unwrap().status, AmlStatus::Clear);
+    let ahead = notice(99_999, Authentication::PATH_TOKEN);
+    let skewed = look(&policy, first.as_ref(), &ahead, present(approved(1)), at(50));
+    assert_eq!(kinds(&skewed), [EventKind::AmlScreened], "a door whose clock is ahead loses no notice");
     let repeated =
         look(&policy, told.entry.as_ref(), &notice(60, Authentication::PATH_TOKEN), present(approved(1)), at(70));
     assert_eq!(repeated.outcome, Outcome::Unchanged);
