@@ -18,6 +18,7 @@
 mod flow;
 mod foreign;
 mod group;
+mod jobs;
 mod replay;
 mod supervisor;
 mod table;
@@ -220,7 +221,7 @@ impl KafkaLedger {
             producer_ready: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         });
-        let jobs = Arc::new(replay::Jobs::default());
+        let jobs = Arc::new(jobs::Jobs::default());
         let consumer = group::create(&shared, jobs.clone(), event_queue.clone())?;
         let mut threads = Vec::new();
         for number in 0..shared.settings.restore_threads {

@@ -9,7 +9,7 @@
 //! offset order for each lane, at most a window of unsettled ones -> revocation: wait for the commit gate, `Revoked`.
 
 use super::flow::Flow;
-use super::replay::{Job, Jobs};
+use super::jobs::{Job, Jobs};
 use super::table::{Announcement, Phase};
 use super::{Events, Shared, Signal, lock};
 use crate::errors;

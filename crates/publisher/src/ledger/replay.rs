@@ -8,9 +8,14 @@
 //! 2. The target: the ledger's end as a read-uncommitted client sees it. Whatever an earlier owner committed with the
 //!    offsets of step 1 lies below it.
 //! 3. Read until an end that was seen by a read which started after the last stable offset had reached the target.
-//!    Behind a zombie's open transaction that takes up to its timeout.
-//! 4. Tell the group thread.
+//!    Behind a zombie's open transaction that takes up to its timeout; other partitions are restored meanwhile.
+//! 4. Wait until nothing is open among the events and snapshots of this partition's keys either. A broker may lose the
+//!    marker of an aborted transaction (Kafka 4.3 and 4.4, KAFKA-20734: markers for partitions without a leader are
+//!    skipped). Its records would then become visible with the next commit of the same transactional id: an event
+//!    twice. So nothing is written behind them.
+//! 5. Tell the group thread.
 
+use super::jobs::{Begun, Job, Jobs, Restore};
 use super::{Events, Shared, Signal, lock};
 use crate::errors;
 use crate::record::RESERVED_PREFIX;
@@ -22,10 +27,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
-use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many entries travel together.
 const CHUNK: usize = 500;
@@ -33,39 +36,6 @@ const CHUNK: usize = 500;
 const QUESTION: Duration = Duration::from_secs(5);
 /// Between two looks at an open transaction.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// A partition to restore.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Job {
-    pub(super) partition: i32,
-    pub(super) epoch: u64,
-    pub(super) from: Option<i64>,
-    pub(super) asked: Instant,
-}
-
-/// Partitions that wait to be restored: at most one job each.
-#[derive(Default)]
-pub(super) struct Jobs {
-    waiting: Mutex<VecDeque<Job>>,
-    more: Condvar,
-}
-
-impl Jobs {
-    /// Adds one; an older job of the same partition is void.
-    pub(super) fn push(&self, job: Job) {
-        let mut waiting = lock(&self.waiting);
-        waiting.retain(|other| other.partition != job.partition);
-        waiting.push_back(job);
-        self.more.notify_one();
-    }
-
-    fn take(&self, within: Duration) -> Option<Job> {
-        let waiting = lock(&self.waiting);
-        let result = self.more.wait_timeout_while(waiting, within, |jobs| jobs.is_empty());
-        let (mut waiting, _) = result.unwrap_or_else(PoisonError::into_inner);
-        waiting.pop_front()
-    }
-}
 
 struct Ear(Listener);
 
@@ -84,6 +54,8 @@ impl ConsumerContext for Ear {}
 enum Stop {
     /// The partition went away meanwhile.
     Void,
+    /// A transaction is open; again later.
+    Later,
     /// The clients must be made anew; then again.
     Broken(String),
     /// The ledger cannot be read by this release.
@@ -115,7 +87,7 @@ pub(super) struct Restorer<'a> {
 
 /// The thread: restores what is asked until the ledger is closed.
 pub(super) fn work(shared: &Shared, jobs: &Jobs, events: &Events, signals: &SyncSender<Signal>) {
-    let mut current: Option<Job> = None;
+    let mut current: Option<Restore> = None;
     while !shared.stopping() {
         let restorer = match Restorer::new(shared, events) {
             Ok(restorer) => restorer,
@@ -126,21 +98,25 @@ pub(super) fn work(shared: &Shared, jobs: &Jobs, events: &Events, signals: &Sync
             }
         };
         while !shared.stopping() {
-            let Some(job) = current.take().or_else(|| jobs.take(Duration::from_millis(200))) else {
+            let Some(mut restore) = current.take().or_else(|| jobs.take(Duration::from_millis(200))) else {
                 restorer.idle();
                 continue;
             };
-            match restorer.restore(&job) {
+            match restorer.restore(&mut restore) {
                 Ok((start, ledger_next)) => {
-                    shared.metrics.restore_seconds.observe(job.asked.elapsed().as_secs_f64());
+                    shared.metrics.restore_seconds.observe(restore.job.asked.elapsed().as_secs_f64());
                     if signals.send(Signal::Restored { start, ledger_next }).is_err() {
                         return;
                     }
                 }
-                Err(Stop::Void) => {}
+                Err(Stop::Void) => restorer.wait_is_over(&mut restore),
+                Err(Stop::Later) => {
+                    restorer.pause();
+                    jobs.put_back(restore);
+                }
                 Err(Stop::Broken(why)) => {
-                    tracing::warn!(partition = job.partition, reason = %why, "reading the ledger starts again");
-                    current = Some(job);
+                    tracing::warn!(partition = restore.job.partition, reason = %why, "reading the ledger starts again");
+                    current = Some(restore);
                     break;
                 }
                 Err(Stop::Unreadable(why)) => shared.fail(events, why),
@@ -172,26 +148,99 @@ impl<'a> Restorer<'a> {
         if current && !self.shared.stopping() { Ok(()) } else { Err(Stop::Void) }
     }
 
-    fn restore(&self, job: &Job) -> Result<(Progress, i64), Stop> {
+    /// One step: up to its end, or to an open transaction.
+    fn restore(&self, restore: &mut Restore) -> Result<(Progress, i64), Stop> {
+        let job = restore.job;
+        let mut begun = match restore.begun.take() {
+            Some(begun) => begun,
+            None => self.begin(&job)?,
+        };
+        let result = self.go_on(&job, &mut begun);
+        let done = (begun.start, begun.next.max(begun.target));
+        let open = begun.awaited.first().cloned();
+        restore.begun = Some(begun);
+        match result? {
+            None => {
+                self.wait_is_over(restore);
+                Ok(done)
+            }
+            Some(stable) => {
+                if let Some((topic, partition, end)) = open {
+                    self.name(restore, &topic, partition, stable, end);
+                }
+                Err(Stop::Later)
+            }
+        }
+    }
+
+    fn begin(&self, job: &Job) -> Result<Begun, Stop> {
         let names = &self.shared.names;
         let (live, bulk) = self.stable_offsets(job)?;
         let (low, target) = self.ask(job, || self.raw.fetch_watermarks(&names.ledger, job.partition, QUESTION))?;
         // A broker that has just come back may show an end below what was read from it before.
         let target = target.max(job.from.unwrap_or(low));
-        let mut next = job.from.unwrap_or(low).max(low);
-        let mut stable = self.last_stable(job)?;
-        loop {
-            let complete = stable >= target;
-            if next < stable {
-                next = self.read_to_end(job, next)?;
+        let mut awaited = vec![(names.ledger.clone(), job.partition, target)];
+        let ledger = self.partitions(job, &names.ledger)?;
+        for topic in [&names.events, &names.state] {
+            let count = self.partitions(job, topic)?;
+            // With as many partitions as the ledger, a key has the same number everywhere.
+            let numbers = if count == ledger { job.partition..job.partition + 1 } else { 0..count };
+            for partition in numbers {
+                let (_, end) = self.ask(job, || self.raw.fetch_watermarks(topic, partition, QUESTION))?;
+                awaited.push((topic.clone(), partition, end));
             }
-            if complete {
-                break;
-            }
-            stable = self.wait_for(job, target)?;
         }
         let start = Progress { partition: job.partition, epoch: job.epoch, live, bulk };
-        Ok((start, next.max(target)))
+        Ok(Begun { start, target, next: job.from.unwrap_or(low).max(low), awaited })
+    }
+
+    /// Reads what is there. If a transaction is open, where the first place in `awaited` is stable.
+    fn go_on(&self, job: &Job, begun: &mut Begun) -> Result<Option<i64>, Stop> {
+        while let Some((topic, partition, end)) = begun.awaited.first() {
+            let stable = self.last_stable(job, topic, *partition)?;
+            let complete = stable >= *end;
+            if *topic == self.shared.names.ledger && begun.next < stable {
+                begun.next = self.read_to_end(job, begun.next)?;
+            }
+            if !complete {
+                return Ok(Some(stable));
+            }
+            begun.awaited.remove(0);
+        }
+        Ok(None)
+    }
+
+    fn partitions(&self, job: &Job, topic: &str) -> Result<i32, Stop> {
+        self.ask(job, || {
+            let metadata = self.raw.fetch_metadata(Some(topic), QUESTION)?;
+            let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len() as i32);
+            // A broker that has just started may not know its topics yet.
+            if count > 0 {
+                Ok(count)
+            } else {
+                Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition))
+            }
+        })
+    }
+
+    /// Says what a restore waits for, once it has taken long.
+    fn name(&self, restore: &mut Restore, topic: &str, partition: i32, stable: i64, target: i64) {
+        let job = &restore.job;
+        if restore.named || job.asked.elapsed() < self.shared.settings.name_open_transaction_after {
+            return;
+        }
+        restore.named = true;
+        let text = format!("{topic}/{partition}: open transaction at offset {stable}");
+        tracing::warn!(topic, partition, stable, target, "waiting for an open transaction");
+        self.shared.metrics.open_transaction_waits.inc();
+        lock(&self.shared.table).note(job.partition, job.epoch, Some(text));
+    }
+
+    fn wait_is_over(&self, restore: &mut Restore) {
+        if std::mem::take(&mut restore.named) {
+            self.shared.metrics.open_transaction_waits.dec();
+            lock(&self.shared.table).note(restore.job.partition, restore.job.epoch, None);
+        }
     }
 
     /// Asks until there is an answer; the broker may be away for long.
@@ -218,9 +267,8 @@ impl<'a> Restorer<'a> {
         }
     }
 
-    fn last_stable(&self, job: &Job) -> Result<i64, Stop> {
-        let ledger = &self.shared.names.ledger;
-        self.ask(job, || self.committed.fetch_watermarks(ledger, job.partition, QUESTION)).map(|(_, end)| end)
+    fn last_stable(&self, job: &Job, topic: &str, partition: i32) -> Result<i64, Stop> {
+        self.ask(job, || self.committed.fetch_watermarks(topic, partition, QUESTION)).map(|(_, end)| end)
     }
 
     fn stable_offsets(&self, job: &Job) -> Result<(i64, i64), Stop> {
@@ -261,33 +309,6 @@ impl<'a> Restorer<'a> {
         } else {
             Ok(offset)
         }
-    }
-
-    /// Waits until no transaction that began below the target is open.
-    fn wait_for(&self, job: &Job, target: i64) -> Result<i64, Stop> {
-        let started = Instant::now();
-        let mut named = false;
-        let result = loop {
-            match self.last_stable(job) {
-                Ok(stable) if stable >= target => break Ok(stable),
-                Ok(stable) if !named && started.elapsed() >= self.shared.settings.name_open_transaction_after => {
-                    named = true;
-                    let topic = &self.shared.names.ledger;
-                    let text = format!("{topic}/{}: open transaction at offset {stable}", job.partition);
-                    tracing::warn!(partition = job.partition, stable, target, "waiting for an open transaction");
-                    self.shared.metrics.open_transaction_waits.inc();
-                    lock(&self.shared.table).note(job.partition, job.epoch, Some(text));
-                }
-                Ok(_) => {}
-                Err(stop) => break Err(stop),
-            }
-            self.pause();
-        };
-        if named {
-            self.shared.metrics.open_transaction_waits.dec();
-            lock(&self.shared.table).note(job.partition, job.epoch, None);
-        }
-        result
     }
 
     /// Reads from an offset to the end that the broker shows, and hands the entries on. The next offset.

@@ -1,9 +1,54 @@
 //! Reading the past: exactly what was committed, behind zombies too, and never what cannot be understood.
 
-use crate::support::{PATIENCE, entry, hint, key, open_with, partition_of, rig, write};
+use crate::support::{Driver, PATIENCE, Rig, entry, hint, key, open_with, partition_of, rig, write};
 use models::Lane;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::time::{Duration, Instant};
+
+/// Somebody else's transaction with one record on partition 0 of a topic, left open.
+async fn open_transaction(rig: &Rig, topic: &str, timeout_ms: &str) -> BaseProducer {
+    let mut config = rig.config();
+    config.set("transactional.id", format!("{}-zombie", rig.settings.group_id));
+    config.set("transaction.timeout.ms", timeout_ms);
+    let topic = topic.to_owned();
+    tokio::task::spawn_blocking(move || {
+        let zombie: BaseProducer = config.create().unwrap();
+        zombie.init_transactions(PATIENCE).unwrap();
+        zombie.begin_transaction().unwrap();
+        let payload = entry(66).encode();
+        zombie.send(BaseRecord::to(&topic).partition(0).key("acme/zombie").payload(&payload)).unwrap();
+        zombie.flush(PATIENCE).unwrap();
+        zombie
+    })
+    .await
+    .unwrap()
+}
+
+/// Another instance, with one restoring thread, that names soon what it waits for.
+fn new_owner(rig: &Rig) -> Driver {
+    open_with(publisher::KafkaSettings {
+        name_open_transaction_after: Duration::from_millis(300),
+        instance_id: "relay-1".to_owned(),
+        restore_threads: 1,
+        ..rig.settings.clone()
+    })
+}
+
+/// What the first partition says that it waits for; `None` if it runs without ever waiting for long.
+fn note_of(driver: &Driver) -> impl Future<Output = Option<String>> + use<> {
+    let watch = driver.ledger().watch();
+    async move {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            match watch.status().partitions.first() {
+                Some(one) if one.note.is_some() => return one.note.clone(),
+                Some(one) if one.phase == "running" => return None,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+        None
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restarted_ledger_replays_exactly_what_was_committed() {
@@ -50,43 +95,13 @@ async fn behind_a_zombies_open_transaction_the_new_owner_waits_and_then_reads_on
     };
     let ledger = rig.names().ledger;
     rig.put(&ledger, 0, "acme/before", &entry(1).encode()).await;
-    let mut config = rig.config();
-    config.set("transactional.id", format!("{}-zombie", rig.settings.group_id));
-    config.set("transaction.timeout.ms", "4000");
-    let topic = ledger.clone();
-    let zombie = tokio::task::spawn_blocking(move || {
-        let zombie: BaseProducer = config.create().unwrap();
-        zombie.init_transactions(PATIENCE).unwrap();
-        zombie.begin_transaction().unwrap();
-        let payload = entry(66).encode();
-        zombie.send(BaseRecord::to(&topic).partition(0).key("acme/zombie").payload(&payload)).unwrap();
-        zombie.flush(PATIENCE).unwrap();
-        zombie
-    })
-    .await
-    .unwrap();
+    let zombie = open_transaction(&rig, &ledger, "4000").await;
     // Committed behind the open transaction: whoever stops at the last stable offset does not see it.
     rig.put(&ledger, 0, "acme/after", &entry(2).encode()).await;
 
     let started = Instant::now();
-    let settings = publisher::KafkaSettings {
-        name_open_transaction_after: Duration::from_millis(300),
-        instance_id: "relay-1".to_owned(),
-        ..rig.settings.clone()
-    };
-    let mut driver = open_with(settings);
-    let watch = driver.ledger().watch();
-    let named = tokio::spawn(async move {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            let note = watch.status().partitions.first().and_then(|one| one.note.clone());
-            if note.is_some() {
-                return note;
-            }
-            tokio::task::yield_now().await;
-        }
-        None
-    });
+    let mut driver = new_owner(&rig);
+    let named = tokio::spawn(note_of(&driver));
     driver.until_running(1).await;
     println!("waited {:?} for the zombie's transaction", started.elapsed());
     let note = named.await.unwrap().expect("the open transaction was never named");
@@ -94,6 +109,38 @@ async fn behind_a_zombies_open_transaction_the_new_owner_waits_and_then_reads_on
     let found: Vec<_> = driver.entries[&0].keys().map(|key| key.submission().to_owned()).collect();
     assert_eq!(found, ["after", "before"]);
     tokio::task::spawn_blocking(move || drop(zombie)).await.unwrap();
+    driver.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_an_open_transaction_among_the_events_nothing_is_written() {
+    let Some(rig) = rig("hanging", 1).await else {
+        return;
+    };
+    // The ledger itself is whole. Were the open record our own, the next commit would make it visible.
+    let events = rig.names().events;
+    let zombie = open_transaction(&rig, &events, "4000").await;
+    let mut driver = new_owner(&rig);
+    let note = note_of(&driver).await.expect("it ran, or waited without a word");
+    assert!(note.contains(&format!("{events}/0: open transaction at offset 0")), "{note}");
+    driver.until_running(1).await;
+    assert_eq!(rig.read(&events).await, [], "it is aborted by then, and stays so");
+    tokio::task::spawn_blocking(move || drop(zombie)).await.unwrap();
+    driver.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_waits_keeps_no_other_from_running() {
+    let Some(rig) = rig("waiting", 2).await else {
+        return;
+    };
+    let zombie = open_transaction(&rig, &rig.names().ledger, "30000").await;
+    let mut driver = new_owner(&rig);
+    let runs = |driver: &Driver, partition| driver.held.get(&partition).is_some_and(|part| part.ready);
+    driver.until("partition 1 runs", |driver| runs(driver, 1)).await;
+    assert!(!runs(&driver, 0), "partition 0 waits for the open transaction");
+    tokio::task::spawn_blocking(move || zombie.abort_transaction(PATIENCE).unwrap()).await.unwrap();
+    driver.until_running(2).await;
     driver.close().await;
 }
 
