@@ -33,10 +33,9 @@ impl OwnBroker {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// SIGTERM; returns once it is gone. Not SIGKILL: a lone replica that shut down uncleanly loses its in-sync set,
-    /// and Kafka elects it uncleanly (docs/decisions/0011-one-broker-killed.md).
-    pub fn stop(&self) {
-        self.ask("stop");
+    /// SIGKILL; returns once it is gone.
+    pub fn kill(&self) {
+        self.ask("kill");
     }
 
     /// Starts it again on the same data; returns once it serves.

@@ -28,6 +28,10 @@ struct Partition {
     live: Vec<(Key, Hint)>,
     bulk: Vec<(Key, Hint)>,
     entries: BTreeMap<Key, Entry>,
+    /// Every change of an entry, in order: what a member that comes back reads from where it was.
+    log: Vec<(Key, Option<Entry>)>,
+    /// Up to where each member's entries are right.
+    kept: BTreeMap<usize, usize>,
     committed: (i64, i64),
     owner: Option<usize>,
     epoch: u64,
@@ -204,9 +208,11 @@ impl Inner {
             return;
         };
         let number = index as i32;
-        let entries = partition.entries.iter().map(|(key, entry)| (key.clone(), Some(entry.clone()))).collect();
+        let kept = partition.owner.and_then(|member| partition.kept.get(&member).copied());
+        let entries = partition.log[kept.unwrap_or(0)..].to_vec();
+        partition.kept.extend(partition.owner.map(|member| (member, partition.log.len())));
         let (live, bulk) = partition.committed;
-        events.push_back(LedgerEvent::Assigned { partition: number, epoch, fresh: true });
+        events.push_back(LedgerEvent::Assigned { partition: number, epoch, fresh: kept.is_none() });
         events.push_back(LedgerEvent::Entries { partition: number, epoch, entries });
         events.push_back(LedgerEvent::Ready { partition: number, epoch, live, bulk });
     }
@@ -223,6 +229,7 @@ impl Inner {
         if fault == Some(Fault::Abort) {
             return Err(CommitError::Aborted("injected".to_owned()));
         }
+        let touched: Vec<usize> = batch.progress.iter().map(|row| row.partition as usize).collect();
         if fault != Some(Fault::LostBeforeCommit) {
             self.apply(batch);
         }
@@ -235,6 +242,10 @@ impl Inner {
                 }
             }
             return Err(CommitError::Lost("injected".to_owned()));
+        }
+        for index in touched {
+            let partition = &mut self.partitions[index];
+            partition.kept.insert(member, partition.log.len());
         }
         Ok(())
     }
@@ -257,10 +268,11 @@ impl Inner {
                     self.states.remove(&write.key);
                 }
             }
-            let entries = &mut self.partitions[write.partition as usize].entries;
+            let partition = &mut self.partitions[write.partition as usize];
+            partition.log.push((write.key.clone(), write.entry.clone()));
             match write.entry {
-                Some(entry) => entries.insert(write.key, entry),
-                None => entries.remove(&write.key),
+                Some(entry) => partition.entries.insert(write.key, entry),
+                None => partition.entries.remove(&write.key),
             };
         }
     }

@@ -1,6 +1,6 @@
 //! Webhooks become confirmed events on a real broker.
 
-use simulator::{Faults, Mix, Pace, Plot, Scenario, Trigger, WebhookFaults};
+use simulator::{Change, Faults, Mix, Pace, Plot, Scenario, Trigger, WebhookFaults};
 use std::time::Duration;
 use tests::service::{Replica, Setup};
 use tests::{PROJECT, TOKEN, broker, check, simulator, topics};
@@ -103,6 +103,31 @@ async fn the_roles_run_apart() {
             == (0.0, 0.0)
     );
     assert_eq!((door.terminate().await, loops.terminate().await), (Some(0), Some(0)));
+}
+
+/// One webhook a submission, and then silence: what changes after it is found by looks that nobody asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_webhook_told_is_found_by_a_relook() {
+    let Some((setup, sim, replica)) = one_replica("relook", 15).await else { return };
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        let id = sim.world().new_id();
+        sim.world().create(PROJECT, &id).unwrap();
+        let body = sim.body(PROJECT, &id, Trigger::Created, 0).unwrap();
+        assert_eq!(sim.send_webhook(PROJECT, &body).await.status, Some(200));
+        ids.push(id);
+    }
+    check::converged(&setup, &sim, Duration::from_secs(20)).await;
+    for id in &ids {
+        sim.change(PROJECT, id, &Change::Approve { by_hand: false }).unwrap();
+    }
+    check::converged(&setup, &sim, Duration::from_secs(30)).await;
+    for id in &ids[..5] {
+        sim.change(PROJECT, id, &Change::Delete { hard: true }).unwrap();
+    }
+    check::converged(&setup, &sim, Duration::from_secs(40)).await;
+    assert_eq!(check::safe(&setup, &sim).await, 45, "created, approved, and five deletions");
+    assert!(replica.metric("argos_relay_repaired_total").await >= 25.0);
 }
 
 /// What the service refuses to start on, and says why.

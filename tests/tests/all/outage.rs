@@ -37,7 +37,7 @@ async fn the_broker_stopped_for_fifteen_seconds_loses_nothing() {
     let running = tokio::spawn(async move { during.run(&world).await });
     tokio::time::sleep(Duration::from_secs(2)).await;
     let own = tokio::task::spawn_blocking(move || {
-        own.stop();
+        own.kill();
         own
     })
     .await

@@ -165,7 +165,7 @@ impl Supervisor {
                 Ok(())
             }
             Outcome::Aborted(why) => {
-                tracing::info!(reason = %why, "transaction aborted; its decisions are made again");
+                tracing::info!(reason = %why, "transaction aborted; its decisions are submitted again");
                 count("aborted");
                 Err(CommitError::Aborted(why))
             }

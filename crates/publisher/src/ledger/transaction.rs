@@ -206,7 +206,8 @@ fn run(shared: &Shared, producer: &Transactional, job: &Job, abandoned: &AtomicB
     let text = format!("{}: {}", stopped.step, stopped.text);
     match stopped.class {
         Class::Fenced | Class::Fatal => Outcome::Lost(text),
-        Class::Retry if stopped.step == COMMIT => Outcome::Lost(text),
+        // Once the commit was asked for, only its success is certain.
+        _ if stopped.step == COMMIT => Outcome::Lost(text),
         Class::Retry | Class::Abort => match abort(producer) {
             Ok(()) => Outcome::Aborted(text),
             Err(failed) => Outcome::Lost(format!("{text}; then abort: {}", failed.text)),

@@ -1,8 +1,8 @@
 //! From staged decisions to one batch, and what its outcome does to the state.
 
-use super::{Staged, State, partition::Work};
+use super::{Partition, Staged, State, partition::Work};
 use models::{Batch, CommitError, Notification, Progress, Time, Write};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How the loop gathers and bounds its work.
@@ -57,6 +57,8 @@ impl State {
         }
         self.settle_since = None;
         self.committing = std::mem::take(&mut self.staged);
+        let partitions = &self.partitions;
+        self.committing.retain(|staged| is_current(partitions, staged));
         self.committing_unreadable = std::mem::take(&mut self.unreadable);
         let mut touched: BTreeSet<i32> = self.committing_unreadable.iter().map(|(partition, _)| *partition).collect();
         for staged in &self.committing {
@@ -69,7 +71,7 @@ impl State {
                 held.window(lane).stage(offset);
             }
         }
-        let moved = |(partition, held): (&i32, &super::Partition)| {
+        let moved = |(partition, held): (&i32, &Partition)| {
             (held.running && (held.live.is_behind() || held.bulk.is_behind())).then_some(*partition)
         };
         touched.extend(self.partitions.iter().filter_map(moved));
@@ -136,10 +138,7 @@ impl State {
                 self.staged.extend(newer);
                 self.unreadable.splice(0..0, unreadable);
                 let partitions = &self.partitions;
-                self.staged.retain(|staged| {
-                    let held = partitions.get(&staged.run.partition);
-                    held.is_some_and(|held| held.running && held.epoch == staged.run.epoch)
-                });
+                self.staged.retain(|staged| is_current(partitions, staged));
                 self.unreadable.retain(|(from, _)| partitions.get(from).is_some_and(|held| held.running));
             }
             Err(CommitError::Lost(_)) => {
@@ -209,6 +208,12 @@ impl State {
         let keys = self.partitions.values().map(|held| held.work.len()).sum();
         (offsets, keys)
     }
+}
+
+/// Whether a decision belongs to an assignment that still stands.
+fn is_current(partitions: &BTreeMap<i32, Partition>, staged: &Staged) -> bool {
+    let held = partitions.get(&staged.run.partition);
+    held.is_some_and(|held| held.running && held.epoch == staged.run.epoch)
 }
 
 fn write(staged: &Staged) -> Write {
