@@ -11,7 +11,8 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The metrics of this crate.
 #[derive(Clone, Debug)]
@@ -127,11 +128,16 @@ pub(crate) struct Listener {
     client: &'static str,
     metrics: KafkaMetrics,
     on_error: Option<Arc<dyn Fn(RDKafkaErrorCode) + Send + Sync>>,
+    /// The last kind of error that was told, and when.
+    told: Mutex<Option<(&'static str, Instant)>>,
 }
+
+/// An outage repeats the same error many times a second; so often it is told at most.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 impl Listener {
     pub(crate) fn new(client: &'static str, metrics: KafkaMetrics) -> Listener {
-        Listener { client, metrics, on_error: None }
+        Listener { client, metrics, on_error: None, told: Mutex::default() }
     }
 
     /// With somebody who wants to know of errors; called on a polling thread, so it must be quick.
@@ -184,7 +190,15 @@ impl ClientContext for Listener {
         if code == RDKafkaErrorCode::PartitionEOF {
             return;
         }
-        tracing::info!(client = self.client, kind = Listener::kind(code), "kafka client: {reason}");
+        let (client, kind, now) = (self.client, Listener::kind(code), Instant::now());
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_some_and(|(last, at)| last == kind && now.saturating_duration_since(at) < TELL_AGAIN) {
+            tracing::debug!(client, kind, "kafka client: {reason}");
+        } else {
+            *told = Some((kind, now));
+            tracing::info!(client, kind, "kafka client: {reason}");
+        }
+        drop(told);
         self.metrics.errors.with_label_values(&[self.client, Listener::kind(code)]).inc();
         if let Some(hook) = &self.on_error {
             hook(code);

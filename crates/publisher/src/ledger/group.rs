@@ -211,7 +211,7 @@ pub(super) fn work(consumer: BaseConsumer<Member>, signals: &Receiver<Signal>) {
                 shared
                     .fail(&consumer.context().events, format!("instance {instance} left the group for good: {error}"));
             }
-            Some(Err(error)) => tracing::info!(error = %error, "the group consumer goes on"),
+            Some(Err(error)) => tracing::debug!(error = %error, "the group consumer goes on"),
             None => {}
         }
     }

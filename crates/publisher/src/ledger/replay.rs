@@ -344,7 +344,7 @@ impl<'a> Restorer<'a> {
                     if errors::ends_consumer(&error) || gone {
                         return Err(Stop::Broken(error.to_string()));
                     }
-                    tracing::info!(partition = job.partition, error = %error, "reading the ledger goes on");
+                    tracing::debug!(partition = job.partition, error = %error, "reading the ledger goes on");
                 }
                 None => self.hand_on(job, &mut chunk)?,
             }
