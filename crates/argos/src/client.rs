@@ -1,23 +1,32 @@
 //! The HTTP client for ARGOS: one GET at a time, bounded in time and size.
 //!
-//! Owns URLs, headers, timeouts and TLS (ARGOS protocol, sections 4 to 4.2). Must not know when to ask again, how
-//! often, or what an answer holds: [`crate::document`], [`crate::list`] and [`crate::status`] read what it carries.
+//! Owns headers, timeouts and TLS (ARGOS protocol, sections 4 to 4.2). Must not know when to ask again, how often, or
+//! what an answer holds: [`crate::document`], [`crate::list`] and [`crate::status`] read what it carries, and
+//! `query` writes what it asks.
 //!
 //! Path: [`Client::look`](models::TruthSource::look) builds the URL, sends, maps the status, reads the body up to
-//! its bound, decodes. Nothing is retried, no redirect is followed, no proxy is taken from the environment: the API
-//! key goes to the configured host only. Dropping the future drops the request.
+//! its bound, opens it if the project encrypts, decodes. Nothing is retried, no redirect is followed, no proxy is
+//! taken from the environment: the API key goes to the configured host only. Dropping the future drops the request.
+//!
+//! Of an encrypting project, an answer that stays shut is [`LookError::Denied`] and never "absent": a wrong key,
+//! derivation or mode shuts them all, and must open the breaker and keep the hints.
 
+use crate::cipher::{Cipher, Nonce};
 use crate::list::{Cursor, Page, decode_page};
+use crate::query::{self, Seal};
+use crate::sealed::{self, Opened};
 use crate::status::{self, Failure};
 use crate::{document, reader::Reader};
 use models::{Key, LookError, ProjectId, Time, Truth, TruthSource};
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use rustls::ClientConfig;
+use rustls::crypto::SecureRandom;
 use rustls_platform_verifier::BuilderVerifierExt;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use url::Url;
 
@@ -76,6 +85,8 @@ pub struct Project {
     pub max_body: usize,
     /// How days are written.
     pub date_format: DateFormat,
+    /// For a project that encrypts its API; `None` = in clear. Its first key should be that of [`Project::api_key`].
+    pub cipher: Option<Arc<Cipher>>,
 }
 
 impl Project {
@@ -92,6 +103,7 @@ impl Project {
             timeouts: Timeouts::default(),
             max_body: Project::MAX_BODY,
             date_format: DateFormat::default(),
+            cipher: None,
         }
     }
 }
@@ -141,6 +153,9 @@ struct Connected {
     submission: Url,
     api_key: HeaderValue,
     settings: Project,
+    random: &'static dyn SecureRandom,
+    /// The cipher has opened an answer, so its mode and a key are right.
+    proven: AtomicBool,
 }
 
 impl Client {
@@ -159,7 +174,9 @@ impl Client {
     /// Asks once for one page of a project's list. Same errors as a look; a list is never absent.
     pub async fn list(&self, project: &ProjectId, query: &ListQuery) -> Result<Page, LookError> {
         let project = self.project(project.as_str())?;
-        match project.get(project.list_url(query), &self.clock).await? {
+        let seal = project.seal()?;
+        let url = query::list(&project.submission, query, project.settings.date_format, seal);
+        match project.get(url, &self.clock).await? {
             Got::Body(body) => decode_page(&body),
             Got::Absent => Err(LookError::Unreadable("the list is not found".to_owned())),
         }
@@ -174,7 +191,8 @@ impl TruthSource for Client {
     async fn look(&self, key: &Key) -> Result<Truth, LookError> {
         let project = self.project(key.project())?;
         let asked_at = (self.clock)();
-        match project.get(project.single_url(key.submission()), &self.clock).await? {
+        let url = query::single(&project.submission, key.submission(), project.seal()?);
+        match project.get(url, &self.clock).await? {
             Got::Body(body) => document::decode_single(&body, key.submission(), &project.settings.reader, asked_at),
             Got::Absent => Ok(Truth { asked_at, answer: models::Answer::Absent }),
         }
@@ -183,7 +201,7 @@ impl TruthSource for Client {
 
 /// What a GET brought.
 enum Got {
-    /// The whole body of a success.
+    /// The whole body of a success, opened.
     Body(Vec<u8>),
     /// A failure that means "no such submission".
     Absent,
@@ -210,39 +228,18 @@ impl Connected {
             .no_proxy()
             .build()
             .map_err(ClientError::Http)?;
-        Ok(Connected { http, submission, api_key, settings: project })
+        let random = rustls::crypto::ring::default_provider().secure_random;
+        Ok(Connected { http, submission, api_key, settings: project, random, proven: AtomicBool::new(false) })
     }
 
-    fn single_url(&self, submission_id: &str) -> Url {
-        let mut url = self.submission.clone();
-        url.query_pairs_mut().append_pair("submission_id", submission_id);
-        url
-    }
-
-    fn list_url(&self, query: &ListQuery) -> Url {
-        let day = |date: jiff::civil::Date| match self.settings.date_format {
-            DateFormat::Dashed => {
-                format!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day())
-            }
-            DateFormat::Compact => {
-                format!("{:04}{:02}{:02}", date.year(), date.month(), date.day())
-            }
+    /// A nonce of 96 random bits: unique for as many messages as a key of ARGOS's will ever see.
+    fn seal(&self) -> Result<Option<Seal<'_>>, LookError> {
+        let Some(cipher) = self.settings.cipher.as_deref() else {
+            return Ok(None);
         };
-        let mut url = self.submission.clone();
-        {
-            let mut pairs = url.query_pairs_mut();
-            pairs.append_pair("count", &query.count.to_string());
-            if let Some(date) = query.start_date {
-                pairs.append_pair("start_date", &day(date));
-            }
-            if let Some(date) = query.end_date {
-                pairs.append_pair("end_date", &day(date));
-            }
-            if let Some(cursor) = &query.cursor {
-                pairs.append_pair("nextpage_id", &cursor.id).append_pair("nextpage_date", &cursor.created_at);
-            }
-        }
-        url
+        let mut nonce = Nonce::default();
+        self.random.fill(&mut nonce).map_err(|_| LookError::Retry("no random numbers for a nonce".to_owned()))?;
+        Ok(Some((cipher, nonce)))
     }
 
     async fn get(&self, url: Url, clock: &Clock) -> Result<Got, LookError> {
@@ -258,15 +255,49 @@ impl Connected {
             return tokio::time::timeout(body, read)
                 .await
                 .map_err(|_| LookError::Retry("timed out reading the body".to_owned()))?
+                .and_then(|body| self.success(body))
                 .map(Got::Body);
         }
         let wait = retry_after(answer.headers(), clock);
         // The status counts even if the body never ends.
         let mut beginning = Vec::new();
         let _cut_off = tokio::time::timeout(body, read_beginning(&mut answer, &mut beginning)).await;
-        match status::of_failure(status.as_u16(), wait, &beginning) {
+        match self.failure(status.as_u16(), wait, &beginning) {
             Failure::Absent => Ok(Got::Absent),
             Failure::Error(error) => Err(error),
+        }
+    }
+
+    /// The body of a success in clear.
+    fn success(&self, body: Vec<u8>) -> Result<Vec<u8>, LookError> {
+        let Some(cipher) = &self.settings.cipher else {
+            return Ok(body);
+        };
+        match sealed::open(cipher, &body) {
+            Opened::Sealed(inside) => {
+                self.proven.store(true, Ordering::Relaxed);
+                Ok(inside)
+            }
+            Opened::Shut(_) => Err(sealed::shut()),
+            Opened::Plain => Err(sealed::plain_success(&body, self.proven.load(Ordering::Relaxed))),
+        }
+    }
+
+    /// What a failure means. Whether an encrypting project's failures are sealed is not documented: both are read.
+    fn failure(&self, status: u16, wait: Option<Duration>, body: &[u8]) -> Failure {
+        let Some(cipher) = &self.settings.cipher else {
+            return status::of_failure(status, wait, body);
+        };
+        match sealed::open(cipher, body) {
+            Opened::Sealed(inside) => {
+                self.proven.store(true, Ordering::Relaxed);
+                status::of_failure(status, wait, &inside)
+            }
+            Opened::Shut(_) => sealed::untrusted_failure(status::of_failure(status, wait, b""), false),
+            Opened::Plain => {
+                let failure = status::of_failure(status, wait, body);
+                sealed::untrusted_failure(failure, self.proven.load(Ordering::Relaxed))
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Everything that knows ARGOS's wire.
 //!
 //! Owns: webhook bodies ([`webhook`]), submission documents ([`document`]) and list pages ([`list`]), their
-//! timestamps ([`timestamp`]) and codes ([`reasons`]), the digest of personal data ([`personal`]), what a failure
-//! means ([`status`]), and the HTTP client ([`client`]). No other room names a field of ARGOS.
+//! timestamps ([`timestamp`]) and codes ([`reasons`]), the digest of personal data ([`personal`]), its encryption
+//! ([`cipher`]), what a failure means ([`status`]), and the HTTP client ([`client`]). No other room names a field of
+//! ARGOS.
 //!
 //! Must not know: Kafka, the ledger, the decision, configuration files.
 //!
@@ -10,19 +11,22 @@
 //! ([`client::Client`]), and the answer becomes a [`models::Truth`] ([`document::decode_single`]).
 //!
 //! The wire is read leniently: what nobody needs is skipped unread, whatever its type, and personal data is never
-//! built into values (the digest excepted, which forgets it at once). Encryption has its seam already: a sealed
+//! built into values (the digest excepted, which forgets it at once). Where a project has a [`Cipher`], answers and
+//! webhooks are opened first ([`webhook::decode_sealed`]) and plain ones are refused. Where it has none, a sealed
 //! webhook is [`webhook::WebhookError::Encrypted`], a sealed answer is unreadable and says why.
 
 mod answer;
+pub mod cipher;
 pub mod client;
-
 pub mod document;
 #[cfg(test)]
 mod fixtures;
 pub mod list;
 pub mod personal;
+mod query;
 pub mod reader;
 pub mod reasons;
+mod sealed;
 pub mod status;
 mod submission;
 pub mod timestamp;
@@ -30,8 +34,9 @@ pub mod webhook;
 mod wire;
 mod words;
 
+pub use cipher::{Cipher, CipherError, Derivation, KeyError, Mode};
 pub use client::{Client, ClientError, DateFormat, ListQuery, Project, Timeouts};
 pub use list::{Cursor, Page};
 pub use personal::{DigestKey, WeakKey};
 pub use reader::{Policy, Reader};
-pub use webhook::{Described, Webhook, WebhookError};
+pub use webhook::{Described, SealedError, Webhook, WebhookError};

@@ -1,11 +1,14 @@
 //! Webhook bodies: which submission they speak of, and what they claim.
 //!
-//! Owns every trigger of the ARGOS protocol, section 2, and the rule that tells sealed bodies (section 3). Must not
+//! Owns every trigger of the ARGOS protocol, section 2. The rule that tells sealed bodies is `sealed`'s. Must not
 //! know how a body was authenticated, or what becomes of a claim. Pure; reads no personal field at all.
 //!
 //! Path: [`decode`] checks the body as a whole, finds the id under one of its names, and lets the trigger decide
-//! which fields may claim something. A claim only ever schedules a look; nothing here is a fact.
+//! which fields may claim something. A claim only ever schedules a look; nothing here is a fact. [`decode_sealed`]
+//! opens the body first, and takes no plain one.
 
+use crate::cipher::{Cipher, CipherError};
+use crate::sealed::{self, Opened};
 use crate::timestamp;
 use crate::wire::{Kind, Raw, cleaned, text_of};
 use crate::words;
@@ -29,6 +32,21 @@ pub enum WebhookError {
     /// `data` is a string and there is no `webhook_trigger`: the body is sealed. Open it first.
     #[error("the body is encrypted")]
     Encrypted,
+}
+
+/// Why a body is no webhook of an encrypting project. All are answered 400, and alike, so that nobody can learn from
+/// the answer whether a key was right; metrics may tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SealedError {
+    /// The body is a plain JSON object. Taking it would let anyone go around the encryption (section 3).
+    #[error("the body is not encrypted, though the project is set to encrypted")]
+    Plain,
+    /// The body is sealed and stays shut. [`CipherError::is_corrupt`] tells a broken body from a wrong key.
+    #[error("the body cannot be decrypted")]
+    Undecryptable(#[source] CipherError),
+    /// The body, or what was sealed in it, is no webhook.
+    #[error("the body cannot be read")]
+    Body(#[source] WebhookError),
 }
 
 /// A body that could be read.
@@ -64,8 +82,7 @@ pub fn decode(bytes: &[u8]) -> Result<Webhook, WebhookError> {
     let text = text_of(bytes);
     let body = Raw::parse(&text).ok_or(WebhookError::NotAnObject)?;
     let [trigger, data] = body.members(["webhook_trigger", "data"]).ok_or(WebhookError::NotAnObject)?;
-    let data_kind = data.and_then(Raw::kind);
-    if trigger.is_none() && data_kind == Some(Kind::String) {
+    if sealed::envelope(body).is_some() {
         return Err(WebhookError::Encrypted);
     }
     let trigger = trigger.and_then(Raw::text).map(|word| cleaned(&word, MAX_TRIGGER)).unwrap_or_default();
@@ -75,6 +92,21 @@ pub fn decode(bytes: &[u8]) -> Result<Webhook, WebhookError> {
         return Ok(Webhook::Ignored { trigger });
     };
     Ok(Webhook::Submission(describe(body, data, submission, trigger)))
+}
+
+/// Reads a body of a project that is set to encrypted: opens the envelope, then reads as [`decode`] does.
+///
+/// Only under [`crate::Mode::Gcm`] does success show that the sender holds the key.
+pub fn decode_sealed(bytes: &[u8], cipher: &Cipher) -> Result<Webhook, SealedError> {
+    match sealed::open(cipher, bytes) {
+        Opened::Sealed(inside) => decode(&inside).map_err(SealedError::Body),
+        Opened::Shut(error) => Err(SealedError::Undecryptable(error)),
+        // Whatever it speaks of, it is refused; only what is no object at all is told as that.
+        Opened::Plain => Err(match decode(bytes) {
+            Err(WebhookError::NotAnObject) => SealedError::Body(WebhookError::NotAnObject),
+            _ => SealedError::Plain,
+        }),
+    }
 }
 
 /// `None` if the field is there but blank.

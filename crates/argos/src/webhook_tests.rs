@@ -1,4 +1,5 @@
 use super::*;
+use crate::cipher::{Derivation, Mode};
 use crate::fixtures::{
     AML, AML_CLEAN, AML_MONITOR, APPROVED_NEW, APPROVED_OLD, CREATED, CREATED_PLAIN, DELETE, FACE_MIDDLE, FACE_NEWEST,
     FACE_OLDEST, INJECTION, INJECTION_FAIL, OTHER_AML, OTHER_PRODUCT, PERSONAL, REJECTED, REJECTED_LISTS, RETRY,
@@ -208,6 +209,64 @@ fn nothing_personal_is_kept() {
 }
 
 /// Any JSON value, with the names that mean something strewn in.
+/// Sealed as ARGOS does, with the cipher's own first key.
+fn seal(cipher: &Cipher, inside: &str) -> Vec<u8> {
+    format!(r#"{{"data":"{}","isEncrypted":true}}"#, cipher.encrypt(inside.as_bytes(), &[5; 12])).into_bytes()
+}
+
+fn ciphers(key: &str) -> [Cipher; 2] {
+    [Mode::Ecb, Mode::Gcm].map(|mode| Cipher::new(mode, Derivation::Sha256, &[key.into()]).unwrap())
+}
+
+#[test]
+fn a_sealed_body_says_what_the_plain_one_does() {
+    for cipher in ciphers("key-0001") {
+        for body in ALL {
+            let sealed = seal(&cipher, body);
+            assert_eq!(decode(&sealed), Err(WebhookError::Encrypted));
+            assert_eq!(decode_sealed(&sealed, &cipher), Ok(decode(body.as_bytes()).unwrap()), "{body}");
+        }
+    }
+}
+
+#[test]
+fn an_encrypting_project_takes_no_plain_body() {
+    for cipher in ciphers("key-0001") {
+        for body in ALL {
+            assert_eq!(decode_sealed(body.as_bytes(), &cipher), Err(SealedError::Plain), "{body}");
+        }
+        // An envelope with a trigger beside it is plain, whatever is in it.
+        let mixed = format!(r#"{{"webhook_trigger":"approved","data":"{}"}}"#, cipher.encrypt(b"{}", &[5; 12]));
+        assert_eq!(decode_sealed(mixed.as_bytes(), &cipher), Err(SealedError::Plain));
+        let bad_id = br#"{"webhook_trigger":"approved","submission_id":{}}"#;
+        assert_eq!(decode_sealed(bad_id, &cipher), Err(SealedError::Plain));
+        for body in ["", "[]", "<html>", r#""x""#] {
+            let expected = Err(SealedError::Body(WebhookError::NotAnObject));
+            assert_eq!(decode_sealed(body.as_bytes(), &cipher), expected, "{body}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_key_is_told_from_a_corrupt_body() {
+    let shut = |error| matches!(error, Err(SealedError::Undecryptable(error)) if !CipherError::is_corrupt(error));
+    for (cipher, other) in ciphers("key-0001").iter().zip(&ciphers("key-0002")) {
+        assert!(shut(decode_sealed(&seal(cipher, APPROVED_NEW), other)));
+        for body in [&br#"{"data":"not base64!"}"#[..], br#"{"data":"AAAA"}"#, br#"{"data":""}"#] {
+            let error = decode_sealed(body, cipher);
+            assert!(matches!(error, Err(SealedError::Undecryptable(error)) if error.is_corrupt()), "{error:?}");
+        }
+        // Sealed twice, or with something in it that is no webhook.
+        let twice = String::from_utf8(seal(cipher, APPROVED_NEW)).unwrap();
+        let error = decode_sealed(&seal(cipher, &twice), cipher);
+        assert_eq!(error, Err(SealedError::Body(WebhookError::Encrypted)));
+        let bad_id = seal(cipher, r#"{"submission_id":{},"email":"minji.kim@example.com"}"#);
+        let error = decode_sealed(&bad_id, cipher).unwrap_err();
+        assert!(matches!(error, SealedError::Body(WebhookError::BadId(_))));
+        assert!(!format!("{error:?} {error}").contains("minji"));
+    }
+}
+
 fn any_json() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::Value;
     let names = prop::sample::select(vec![
@@ -262,6 +321,9 @@ proptest! {
     #[test]
     fn any_bytes_have_an_outcome(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = decode(&bytes);
+        for cipher in ciphers("key-0001") {
+            prop_assert!(decode_sealed(&bytes, &cipher).is_err());
+        }
     }
 
     #[test]

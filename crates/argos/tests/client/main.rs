@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
+mod encrypted;
 mod servers;
 
 use argos::{Client, Cursor, ListQuery, Policy, Project, Reader, Timeouts};

@@ -47,6 +47,29 @@ pub(crate) async fn server(
     (address, seen)
 }
 
+/// What a server that answers by the query is asked.
+pub(crate) struct Asked {
+    /// Path with query.
+    pub(crate) target: String,
+    /// The query's parameters.
+    pub(crate) pairs: Vec<(String, String)>,
+}
+
+/// Answers each request with what `answer` makes of it: status and body.
+pub(crate) async fn answering(answer: impl Fn(Asked) -> (u16, String) + Send + Sync + 'static) -> SocketAddr {
+    let answer = Arc::new(answer);
+    let app = Router::new().fallback(move |request: Request| {
+        let query = request.uri().query().unwrap_or_default().as_bytes();
+        let pairs = url::form_urlencoded::parse(query).into_owned().collect();
+        let (status, body) = answer(Asked { target: request.uri().to_string(), pairs });
+        std::future::ready((StatusCode::from_u16(status).unwrap(), body).into_response())
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    address
+}
+
 /// After a request: these bytes, then silence with the connection open, or its end.
 pub(crate) async fn raw_server(answer: Vec<u8>, stay_open: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
