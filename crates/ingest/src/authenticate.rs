@@ -5,10 +5,13 @@
 //! (see [`crate::client_address`]). Pure, but for the lock behind which tokens are replaced.
 //!
 //! Path: [`ProjectDoor::new`] refuses a door that would let anyone in unasked; [`ProjectDoor::authenticate`] looks at
-//! what is known before the body is read.
+//! what is known before the body is read; [`Admission::verify`] at the body, for those methods that sign it
+//! ([`crate::signature`]). Only the last gives an [`Authentication`], so that no step can be left out.
 
+use crate::signature::{BadSignature, Presented, SignedBody, StandardWebhooks};
+use axum::http::HeaderMap;
 use ipnet::{IpNet, Ipv4Net};
-use models::{Authentication, ProjectId};
+use models::{Authentication, ProjectId, Time};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -96,16 +99,30 @@ fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// A project's methods; `None` = not configured. A further method (signature, sealed body) is a further field here
-/// and a further step where it can be checked: those two need the body, so after it was read.
+/// A project's methods; `None` = not configured. A further method (sealed body) is a further field here and a further
+/// step where it can be checked.
 #[derive(Clone, Debug, Default)]
 pub struct Methods {
     /// The networks from which callers may come.
     pub source_ip: Option<Vec<IpNet>>,
     /// The secret last part of the path.
     pub path_tokens: Option<PathTokens>,
+    /// A signature over the body, in a header of the sender's choice.
+    pub hmac: Option<SignedBody>,
+    /// The headers of Standard Webhooks.
+    pub standard_webhooks: Option<StandardWebhooks>,
     /// Said aloud that anyone may knock. Excludes the methods above.
     pub unauthenticated: bool,
+}
+
+impl Methods {
+    /// Whether there is a method at all.
+    fn any(&self) -> bool {
+        self.source_ip.is_some()
+            || self.path_tokens.is_some()
+            || self.hmac.is_some()
+            || self.standard_webhooks.is_some()
+    }
 }
 
 /// What is known of a caller before the body is read.
@@ -115,6 +132,10 @@ pub struct Caller<'a> {
     pub token: Option<&'a str>,
     /// Where the caller is, if that can be told.
     pub address: Option<IpAddr>,
+    /// The request's headers, for signatures.
+    pub headers: &'a HeaderMap,
+    /// When the request came.
+    pub now: Time,
 }
 
 /// Why a caller may not come in. Named after the first method that failed, in the order of the variants.
@@ -129,30 +150,31 @@ pub enum Refused {
     /// The address is unknown or not on the list.
     #[error("the source address is not on the list")]
     ForeignSource,
+    /// A signature is absent, malformed, stale or wrong.
+    #[error("the signature does not hold")]
+    BadSignature(#[from] BadSignature),
 }
 
 /// One project's door. There is none without a lock, unless that was said aloud.
 #[derive(Clone, Debug)]
 pub struct ProjectDoor {
     id: ProjectId,
-    source_ip: Option<Vec<IpNet>>,
-    path_tokens: Option<PathTokens>,
+    methods: Methods,
 }
 
 impl ProjectDoor {
     /// Builds a door, unless it would stand open or shut by mistake.
-    pub fn new(id: ProjectId, methods: Methods) -> Result<ProjectDoor, InvalidDoor> {
-        let Methods { source_ip, path_tokens, unauthenticated } = methods;
-        match (source_ip.is_some() || path_tokens.is_some(), unauthenticated) {
+    pub fn new(id: ProjectId, mut methods: Methods) -> Result<ProjectDoor, InvalidDoor> {
+        match (methods.any(), methods.unauthenticated) {
             (false, false) => return Err(InvalidDoor::NoMethod),
             (true, true) => return Err(InvalidDoor::Contradictory),
             _ => {}
         }
-        if source_ip.as_ref().is_some_and(Vec::is_empty) {
+        if methods.source_ip.as_ref().is_some_and(Vec::is_empty) {
             return Err(InvalidDoor::NoNetworks);
         }
-        let source_ip = source_ip.map(|networks| networks.into_iter().map(canonical).collect());
-        Ok(ProjectDoor { id, source_ip, path_tokens })
+        methods.source_ip = methods.source_ip.map(|networks| networks.into_iter().map(canonical).collect());
+        Ok(ProjectDoor { id, methods })
     }
 
     /// Whose door.
@@ -162,13 +184,14 @@ impl ProjectDoor {
 
     /// Whether anyone may knock.
     pub fn is_unauthenticated(&self) -> bool {
-        self.source_ip.is_none() && self.path_tokens.is_none()
+        !self.methods.any()
     }
 
-    /// Checks every method that needs no body, and names those that passed.
-    pub fn authenticate(&self, caller: Caller<'_>) -> Result<Authentication, Refused> {
+    /// Checks all that can be checked without the body.
+    pub fn authenticate(&self, caller: Caller<'_>) -> Result<Admission<'_>, Refused> {
+        let Methods { source_ip, path_tokens, hmac, standard_webhooks, unauthenticated: _ } = &self.methods;
         let mut passed = Authentication::NONE;
-        match (&self.path_tokens, caller.token) {
+        match (path_tokens, caller.token) {
             (Some(tokens), Some(token)) if tokens.admit(token) => {
                 passed = passed.with(Authentication::PATH_TOKEN);
             }
@@ -176,12 +199,37 @@ impl ProjectDoor {
             (None, Some(_)) => return Err(Refused::WrongPath),
             (None, None) => {}
         }
-        if let Some(networks) = &self.source_ip {
+        if let Some(networks) = source_ip {
             let address = caller.address.ok_or(Refused::ForeignSource)?;
             if !contains(networks, address) {
                 return Err(Refused::ForeignSource);
             }
             passed = passed.with(Authentication::SOURCE_IP);
+        }
+        let hmac = hmac.as_ref().map(|method| method.present(caller.headers, caller.now)).transpose()?;
+        let standard =
+            standard_webhooks.as_ref().map(|method| method.present(caller.headers, caller.now)).transpose()?;
+        Ok(Admission { passed, presented: [hmac, standard] })
+    }
+}
+
+/// A caller whose head is in order. Whether the body is too, [`Admission::verify`] tells.
+#[derive(Debug)]
+#[must_use]
+pub struct Admission<'a> {
+    passed: Authentication,
+    presented: [Option<Presented<'a>>; 2],
+}
+
+impl Admission<'_> {
+    /// Checks the methods that sign the body, over its raw bytes, and names all methods that passed.
+    pub fn verify(self, body: &[u8]) -> Result<Authentication, Refused> {
+        let mut passed = self.passed;
+        for presented in self.presented.iter().flatten() {
+            if !presented.covers(body) {
+                return Err(BadSignature::Wrong.into());
+            }
+            passed = passed.with(Authentication::HMAC);
         }
         Ok(passed)
     }

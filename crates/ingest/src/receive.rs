@@ -4,8 +4,8 @@
 //! sockets, Kafka, or what a hint leads to.
 //!
 //! Path: `Door::receive`: project, authentication, method, size, encoding, a sink that can accept at all, body,
-//! decode, hint, sink. The cheap and secret steps come first: who may not knock learns nothing but that, and costs no
-//! reading.
+//! signature over it, decode, hint, sink. The cheap and secret steps come first: who may not knock learns nothing but
+//! that, and costs no reading; what is not signed as it must be is not decoded.
 
 use crate::authenticate::{Caller, ProjectDoor};
 use crate::client_address::TrustedProxies;
@@ -154,7 +154,8 @@ impl<S: HintSink> Door<S> {
         let (head, body) = request.into_parts();
         let peer = head.extensions.get::<Peer>();
         let address = peer.and_then(|peer| self.proxies.client(peer.0, &head.headers));
-        let authentication = door.authenticate(Caller { token, address })?;
+        let received_at = (self.clock)();
+        let admission = door.authenticate(Caller { token, address, headers: &head.headers, now: received_at })?;
         self.check_head(&head)?;
         if self.is_draining() {
             return Err(Rejection::Draining);
@@ -163,8 +164,8 @@ impl<S: HintSink> Door<S> {
             return Err(Rejection::Unavailable);
         }
 
-        let received_at = (self.clock)();
         let bytes = self.read(body).await?;
+        let authentication = admission.verify(&bytes)?;
         let described = match argos::webhook::decode(&bytes)? {
             Webhook::Submission(described) => described,
             Webhook::Ignored { .. } => return Ok(Answer::Ignored),

@@ -6,6 +6,7 @@
 //! Path: [`crate::receive`] ends in an answer or in a [`Rejection`]; either becomes a response here or there.
 
 use crate::authenticate::Refused;
+use crate::signature::BadSignature;
 use argos::WebhookError;
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -22,6 +23,11 @@ pub enum Rejection {
     WrongToken,
     /// The caller's address is unknown or not on the list.
     ForeignSource,
+    /// A signature is absent, malformed or wrong.
+    WrongSignature,
+    /// A signature's timestamp is too far from our clock. Told apart because it is mostly a clock that is wrong; known
+    /// before any secret is used, so it tells nothing of one.
+    StaleSignature,
     /// Any method but POST.
     Method,
     /// The body is over the limit, announced or found while reading.
@@ -52,6 +58,8 @@ impl Rejection {
         Rejection::NotFound,
         Rejection::WrongToken,
         Rejection::ForeignSource,
+        Rejection::WrongSignature,
+        Rejection::StaleSignature,
         Rejection::Method,
         Rejection::TooLarge,
         Rejection::ContentEncoding,
@@ -71,6 +79,8 @@ impl Rejection {
             Rejection::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Rejection::WrongToken => (StatusCode::UNAUTHORIZED, "wrong_token"),
             Rejection::ForeignSource => (StatusCode::FORBIDDEN, "foreign_source"),
+            Rejection::WrongSignature => (StatusCode::UNAUTHORIZED, "wrong_signature"),
+            Rejection::StaleSignature => (StatusCode::UNAUTHORIZED, "stale_signature"),
             Rejection::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Rejection::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Rejection::ContentEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding"),
@@ -102,8 +112,12 @@ impl Rejection {
     /// The header that the status must or should carry, besides `Retry-After`.
     const fn header(self) -> Option<(HeaderName, HeaderValue)> {
         match self {
-            // RFC 9110 asks for a challenge with every 401; there is no registered scheme for a secret path.
+            // RFC 9110 asks for a challenge with every 401; there is no registered scheme for a secret path or a
+            // signature over the body.
             Rejection::WrongToken => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Path-Token"))),
+            Rejection::WrongSignature | Rejection::StaleSignature => {
+                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Webhook-Signature")))
+            }
             Rejection::Method => Some((header::ALLOW, HeaderValue::from_static("POST"))),
             Rejection::ContentEncoding => Some((header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
             // The connection is not fit for another request.
@@ -121,6 +135,8 @@ impl From<Refused> for Rejection {
             Refused::WrongPath => Rejection::NotFound,
             Refused::WrongToken => Rejection::WrongToken,
             Refused::ForeignSource => Rejection::ForeignSource,
+            Refused::BadSignature(BadSignature::Stale) => Rejection::StaleSignature,
+            Refused::BadSignature(BadSignature::Malformed | BadSignature::Wrong) => Rejection::WrongSignature,
         }
     }
 }

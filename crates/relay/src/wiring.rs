@@ -6,11 +6,15 @@
 //! [`Wiring::reconciler`] add the parts of a role over any sink and ledger; [`Wiring::run`] runs them to their end.
 
 use crate::admin;
-use crate::config::{Baseline, Config, NoticeAuthentication, PersonalField, Project};
+use crate::config::{Baseline, Config, Hmac, NoticeAuthentication, PersonalField, Project, SignatureEncoding};
 use crate::health::{Health, Latch, Stage};
 use crate::shutdown::{PartError, Parts, Signals};
 use anyhow::Context;
-use ingest::{Door, DoorLimits, Methods, PathTokens, ProjectDoor, ServerLimits, TrustedProxies};
+use axum::http::HeaderName;
+use ingest::signature::{Encoding, Form};
+use ingest::{
+    Door, DoorLimits, Methods, PathTokens, ProjectDoor, ServerLimits, SignedBody, StandardWebhooks, TrustedProxies,
+};
 use models::{Authentication, HintSink, Ledger, Time};
 use prometheus::Registry;
 use reconciler::clock::Clock;
@@ -161,13 +165,33 @@ pub async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListene
 
 fn door(project: &Project) -> anyhow::Result<ProjectDoor> {
     let webhook = &project.webhook;
+    let at = |method: &str| format!("projects.{}.webhook.{method}", project.id);
     let tokens = webhook.path_tokens.as_ref().map(|tokens| PathTokens::new(tokens.wrapped())).transpose();
+    let hmac = webhook.hmac.as_ref().map(signed_body).transpose();
+    let standard = webhook.standard_webhooks.as_ref();
+    let standard = standard.map(|given| StandardWebhooks::new(given.secrets.wrapped(), given.tolerance)).transpose();
     let methods = Methods {
         source_ip: webhook.source_ip.clone(),
-        path_tokens: tokens.with_context(|| format!("projects.{}.webhook.path_tokens", project.id))?,
+        path_tokens: tokens.with_context(|| at("path_tokens"))?,
+        hmac: hmac.with_context(|| at("hmac"))?,
+        standard_webhooks: standard.with_context(|| at("standard_webhooks"))?,
         unauthenticated: webhook.unauthenticated,
     };
     ProjectDoor::new(project.id.clone(), methods).with_context(|| format!("projects.{}.webhook", project.id))
+}
+
+fn signed_body(given: &Hmac) -> anyhow::Result<SignedBody> {
+    let form = if given.timestamped {
+        Form::Timestamped { tolerance: given.tolerance }
+    } else {
+        let encoding = match given.encoding {
+            SignatureEncoding::Hex => Encoding::Hex,
+            SignatureEncoding::Base64 => Encoding::Base64,
+        };
+        Form::Plain { encoding, prefix: given.prefix.clone() }
+    };
+    let header = HeaderName::try_from(&given.header).context("header")?;
+    Ok(SignedBody::new(header, form, given.secrets.wrapped())?)
 }
 
 fn source(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<argos::client::Client> {
@@ -255,3 +279,7 @@ fn rules(project: &Project, first_start: Time) -> (String, ProjectRules) {
     let rules = ProjectRules { policy, requests_per_second: project.requests_per_second };
     (project.id.as_str().to_owned(), rules)
 }
+
+#[cfg(test)]
+#[path = "wiring_tests.rs"]
+mod tests;

@@ -1,7 +1,10 @@
 //! A server on a free port, a sink whose behaviour a test sets, and a client that speaks HTTP/1.1 byte by byte.
 
+use axum::http::HeaderName;
+use ingest::signature::{Encoding, Form};
 use ingest::{
-    Door, DoorLimits, Drained, Methods, Metrics, PathTokens, ProjectDoor, ServerLimits, TrustedProxies, serve,
+    Door, DoorLimits, Drained, Methods, Metrics, PathTokens, ProjectDoor, ServerLimits, SignedBody, StandardWebhooks,
+    TrustedProxies, serve,
 };
 use models::{Hint, HintSink, Key, Lane, ProjectId, SinkError, Time};
 use prometheus::Registry;
@@ -19,6 +22,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// What the clock of every test shows.
 pub(crate) const NOW: i64 = 1_772_429_276_279;
 pub(crate) const TOKEN: &str = "hush-hush-0001";
+/// The key of the projects that ask for a signature, and the same key as Standard Webhooks writes it.
+pub(crate) const SIGNING_KEY: &str = "hush-hush-signing-key";
+pub(crate) const STANDARD_SECRET: &str = "whsec_aHVzaC1odXNoLXNpZ25pbmcta2V5";
 /// An ordinary webhook body.
 pub(crate) const APPROVED: &str =
     r#"{"webhook_trigger":"approved","submission_id":"k3f9x1mes3ugzb","kyc_result":{"status":"approved"}}"#;
@@ -78,7 +84,7 @@ impl Server {
         Server::with(DoorLimits::default(), ServerLimits::default()).await
     }
 
-    /// With the five projects below; the peer 127.0.0.1 is no trusted proxy.
+    /// With the projects below; the peer 127.0.0.1 is no trusted proxy.
     pub(crate) async fn with(door_limits: DoorLimits, server_limits: ServerLimits) -> Server {
         let registry = Registry::new();
         let sink = Arc::new(FakeSink {
@@ -157,11 +163,19 @@ impl Server {
 }
 
 /// `open` to anyone, `secret` by path token, `here` from this machine, `elsewhere` from another network only, so never
-/// in these tests, and `both` by token and from this machine.
+/// in these tests, `both` by token and from this machine, `signed` by a signature over the body, `timed` by one with a
+/// timestamp, `standard` by the headers of Standard Webhooks, and `all` by all methods at once.
 fn projects() -> Vec<ProjectDoor> {
     let tokens = || Some(PathTokens::new(&[TOKEN.into(), "another-0002".into()]).unwrap());
     let network = |text: &str| Some(vec![text.parse().unwrap()]);
-    let methods = |source_ip, path_tokens| Methods { source_ip, path_tokens, unauthenticated: false };
+    let methods = |source_ip, path_tokens| Methods { source_ip, path_tokens, ..Methods::default() };
+    let signed = |form| {
+        let header = HeaderName::from_static("x-signature");
+        Some(SignedBody::new(header, form, &["another-key".into(), SIGNING_KEY.into()]).unwrap())
+    };
+    let plain = || signed(Form::Plain { encoding: Encoding::Hex, prefix: "sha256=".to_owned() });
+    let timed = signed(Form::Timestamped { tolerance: Duration::from_mins(5) });
+    let standard = || Some(StandardWebhooks::new(&[STANDARD_SECRET.into()], Duration::from_mins(5)).unwrap());
     let anyone = Methods { unauthenticated: true, ..Methods::default() };
     [
         ("open", anyone),
@@ -169,6 +183,10 @@ fn projects() -> Vec<ProjectDoor> {
         ("here", methods(network("127.0.0.0/8"), None)),
         ("elsewhere", methods(network("52.78.194.237/32"), None)),
         ("both", methods(network("127.0.0.1/32"), tokens())),
+        ("signed", Methods { hmac: plain(), ..Methods::default() }),
+        ("timed", Methods { hmac: timed, ..Methods::default() }),
+        ("standard", Methods { standard_webhooks: standard(), ..Methods::default() }),
+        ("all", Methods { hmac: plain(), standard_webhooks: standard(), ..methods(network("127.0.0.1/32"), tokens()) }),
     ]
     .into_iter()
     .map(|(id, methods)| ProjectDoor::new(ProjectId::new(id).unwrap(), methods).unwrap())

@@ -11,6 +11,8 @@ mod privacy;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod statuses;
 #[cfg(test)]
 mod table;

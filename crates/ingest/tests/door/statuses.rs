@@ -1,6 +1,7 @@
 //! Every row of the table of answers, with its headers, its metric, and what reached the sink.
 
 use crate::harness::{APPROVED, Mode, NOW, PATIENCE, Server, TOKEN, head, post};
+use crate::signing::{SECONDS, signed, standard, timed};
 use crate::table::rows;
 use models::{Authentication, KycStatus, Lane, Notice, Source, Time};
 use tokio::time::timeout;
@@ -79,6 +80,28 @@ async fn notices_carry_what_they_passed() {
     let notices: Vec<_> = accepted.iter().map(|(_, _, hint)| hint.notices).collect();
     assert_eq!((notices[0].aml, notices[0].monitoring), (notice(Authentication::PATH_TOKEN), None));
     assert_eq!((notices[1].aml, notices[1].monitoring), (None, notice(Authentication::NONE)));
+}
+
+#[tokio::test]
+async fn a_signed_hint_says_so_and_a_replay_is_one_more_hint() {
+    let server = Server::start().await;
+    let length = format!("content-length: {}\r\n", APPROVED.len());
+    let lines = signed(APPROVED) + &standard(SECONDS, APPROVED) + &length;
+    let request = head("POST", &format!("/webhooks/all/{TOKEN}"), &lines) + APPROVED;
+    for _ in 0..2 {
+        assert_eq!(server.ask(&request).await.status, 200);
+    }
+    let timed = head("POST", "/webhooks/timed", &(timed(SECONDS, APPROVED) + &length)) + APPROVED;
+    assert_eq!(server.ask(timed).await.status, 200);
+
+    let accepted = server.sink.accepted.lock().unwrap().clone();
+    let passed: Vec<Vec<_>> = accepted.iter().map(|(_, _, hint)| hint.authentication.names().collect()).collect();
+    assert_eq!(
+        passed,
+        [vec!["source_ip", "path_token", "hmac"], vec!["source_ip", "path_token", "hmac"], vec!["hmac"]]
+    );
+    // One hint, told twice: same submission, same digest.
+    assert_eq!(accepted[0], accepted[1]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The rows of the table of answers: what is sent, and what must come of it.
 
 use crate::harness::{APPROVED, Mode, TOKEN, head, post};
+use crate::signing::{SECONDS, signed, standard, timed};
 use ingest::metrics::UNKNOWN_PROJECT;
 
 pub(crate) struct Row {
@@ -15,7 +16,7 @@ pub(crate) struct Row {
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    let groups = [paths(), strangers(), heads(), bodies(), broker(), taken()];
+    let groups = [paths(), strangers(), heads(), bodies(), broker(), taken(), signatures()];
     groups.into_iter().flatten().collect()
 }
 
@@ -157,4 +158,72 @@ fn taken() -> Vec<Row> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+fn signatures() -> Vec<Row> {
+    let none = "";
+    let other = r#"{"submission_id":"another"}"#;
+    let twice = signed(APPROVED).repeat(2);
+    let everything = signed(APPROVED) + &standard(SECONDS, APPROVED);
+    let ask = |project: &str, lines: &str, body: &str| {
+        head("POST", &format!("/webhooks/{project}"), &format!("content-length: {}\r\n{lines}", body.len())) + body
+    };
+    let wrong = [
+        group(
+            (401, "signed", "wrong_signature"),
+            [
+                ("no signature, no body waited for", bodiless("/webhooks/signed", none)),
+                (
+                    "a signature without its prefix",
+                    bodiless("/webhooks/signed", &signed(APPROVED).replace("sha256=", "")),
+                ),
+                ("the signature twice", bodiless("/webhooks/signed", &twice)),
+                ("a signature of another body", ask("signed", &signed(other), APPROVED)),
+                ("a body that is no JSON, signed for another", ask("signed", &signed(other), "hello")),
+            ],
+        ),
+        group(
+            (401, "timed", "wrong_signature"),
+            [
+                ("a plain signature where a timed one is due", bodiless("/webhooks/timed", &signed(APPROVED))),
+                ("a timed signature of another body", ask("timed", &timed(SECONDS, other), APPROVED)),
+            ],
+        ),
+        group(
+            (401, "timed", "stale_signature"),
+            [("too old", bodiless("/webhooks/timed", &timed(SECONDS - 301, APPROVED)))],
+        ),
+        group(
+            (401, "standard", "wrong_signature"),
+            [
+                ("no standard headers", bodiless("/webhooks/standard", none)),
+                ("standard headers of another body", ask("standard", &standard(SECONDS, other), APPROVED)),
+            ],
+        ),
+        group(
+            (401, "standard", "stale_signature"),
+            [("too new", bodiless("/webhooks/standard", &standard(SECONDS + 301, APPROVED)))],
+        ),
+        group(
+            (401, "all", "wrong_signature"),
+            [("one signature of two", bodiless(&format!("/webhooks/all/{TOKEN}"), &signed(APPROVED)))],
+        ),
+    ];
+    let wrong = with_header(wrong.into_iter().flatten().collect(), "www-authenticate", "Webhook-Signature");
+    let first = group((401, "all", "wrong_token"), [("signed, no token", bodiless("/webhooks/all", &everything))]);
+    let decoded =
+        group((400, "signed", "not_an_object"), [("no JSON, signed", ask("signed", &signed("hello"), "hello"))]);
+    let right = [
+        group((200, "signed", "accepted"), [("signed", ask("signed", &signed(APPROVED), APPROVED))]),
+        group(
+            (200, "timed", "accepted"),
+            [
+                ("signed with a time", ask("timed", &timed(SECONDS, APPROVED), APPROVED)),
+                ("within the tolerance", ask("timed", &timed(SECONDS - 299, APPROVED), APPROVED)),
+            ],
+        ),
+        group((200, "standard", "accepted"), [("standard", ask("standard", &standard(SECONDS, APPROVED), APPROVED))]),
+        group((200, "all", "accepted"), [("all methods", ask(&format!("all/{TOKEN}"), &everything, APPROVED))]),
+    ];
+    [wrong, first, decoded].into_iter().chain(right).flatten().collect()
 }

@@ -38,7 +38,7 @@ pub use projects::{Baseline, Fetch, Project};
 pub use reconciler::Reconciler;
 pub use schedules::{Aml, Deletions, Failures, NoticeAuthentication, Pending, Rechecks, Relooks, Sweep, Sweeps};
 pub use secret::{Secret, Secrets};
-pub use webhook::{Hmac, StandardWebhooks, Webhook};
+pub use webhook::{Hmac, SignatureEncoding, StandardWebhooks, Webhook};
 
 use read::{Report, Section};
 use serde::Serialize;

@@ -3,6 +3,8 @@
 use super::durations;
 use super::read::Section;
 use super::secret::Secrets;
+use super::values::choice;
+use axum::http::HeaderName;
 use ipnet::IpNet;
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -28,6 +30,16 @@ pub struct Webhook {
     pub unauthenticated: bool,
 }
 
+choice! {
+    /// How the bytes of a signature are written.
+    SignatureEncoding {
+        /// Hexadecimal, in either case.
+        Hex = "hex",
+        /// Base64 of the ordinary alphabet.
+        Base64 = "base64",
+    }
+}
+
 /// HMAC-SHA256 over the raw body.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hmac {
@@ -35,20 +47,31 @@ pub struct Hmac {
     pub header: String,
     /// Keys, all valid.
     pub secrets: Secrets,
+    /// How it is written. Default `hex`; with `timestamped` nothing else.
+    pub encoding: SignatureEncoding,
+    /// What stands before it, such as `sha256=`. Default nothing; with `timestamped` nothing else.
+    pub prefix: String,
+    /// Whether the header is `t=SECONDS,v1=HEX` over `SECONDS.BODY`. Default false.
+    pub timestamped: bool,
+    /// How far `t` may be from our clock, either way. Default 5 min; without `timestamped` of no meaning.
+    #[serde(serialize_with = "durations::duration")]
+    pub tolerance: Duration,
 }
 
 /// Standard Webhooks: id, timestamp and body are signed.
 #[derive(Clone, Debug, Serialize)]
 pub struct StandardWebhooks {
-    /// Keys, all valid.
+    /// Keys in base64, with or without `whsec_` before them; all valid.
     pub secrets: Secrets,
-    /// How far the timestamp may be from our clock. Default 5 min.
+    /// How far the timestamp may be from our clock, either way. Default 5 min.
     #[serde(serialize_with = "durations::duration")]
     pub tolerance: Duration,
 }
 
-/// A method that is configured but not checked would be a hole, so it is refused until it is built.
-const NOT_YET: &str = "is not supported by this release";
+/// The least length of a signing secret that draws no warning: 128 bits as hex.
+const SHORT_SECRET: usize = 32;
+/// The same for Standard Webhooks, which asks for 24 to 64 bytes: 24 bytes in base64.
+const SHORT_STANDARD_SECRET: usize = 32;
 
 impl Webhook {
     pub(super) fn read(parent: &mut Section<'_>) -> Webhook {
@@ -66,7 +89,7 @@ impl Webhook {
         match (wants_any, webhook.unauthenticated) {
             (false, false) => parent.wrong(
                 "webhook",
-                "needs at least one of source_ip, path_tokens_file; or unauthenticated = true, which takes webhooks from anybody",
+                "needs at least one of source_ip, path_tokens_file, hmac, standard_webhooks; or unauthenticated = true, which takes webhooks from anybody",
             ),
             (false, true) => section.warn(
                 "unauthenticated",
@@ -108,23 +131,49 @@ fn path_tokens(section: &mut Section<'_>) -> Option<Secrets> {
 
 fn hmac(parent: &mut Section<'_>) -> Option<Hmac> {
     let mut section = parent.optional_section("hmac")?;
-    parent.wrong("hmac", NOT_YET);
+    let timestamped = section.or("timestamped", false);
+    for (key, for_timestamped) in [("encoding", false), ("prefix", false), ("tolerance", true)] {
+        let fits = timestamped == for_timestamped || !section.has(key);
+        let meaning = if timestamped { "has no meaning with timestamped = true" } else { "needs timestamped = true" };
+        section.check(key, fits, meaning);
+    }
     let header = section.or("header", "x-signature".to_owned());
-    let secrets = signing_secrets(&mut section)?;
-    Some(Hmac { header, secrets })
+    section.check("header", HeaderName::try_from(&header).is_ok(), "is not the name of a header");
+    let encoding = section.or("encoding", SignatureEncoding::Hex);
+    let prefix = section.or("prefix", String::new());
+    let visible = prefix.bytes().all(|byte| byte.is_ascii_graphic());
+    section.check("prefix", visible, "must have visible ASCII characters only");
+    let tolerance = tolerance(&mut section);
+    let secrets = signing_secrets(&mut section, "", SHORT_SECRET)?;
+    Some(Hmac { header, secrets, encoding, prefix, timestamped, tolerance })
 }
 
 fn standard_webhooks(parent: &mut Section<'_>) -> Option<StandardWebhooks> {
     let mut section = parent.optional_section("standard_webhooks")?;
-    parent.wrong("standard_webhooks", NOT_YET);
-    let tolerance = section.or("tolerance", Duration::from_mins(5));
-    let secrets = signing_secrets(&mut section)?;
+    let tolerance = tolerance(&mut section);
+    let secrets = signing_secrets(&mut section, "whsec_", SHORT_STANDARD_SECRET)?;
+    if let Err(error) = ingest::StandardWebhooks::new(secrets.wrapped(), tolerance) {
+        section.wrong("secrets", error.to_string());
+    }
     Some(StandardWebhooks { secrets, tolerance })
 }
 
-fn signing_secrets(section: &mut Section<'_>) -> Option<Secrets> {
+/// Wide enough for clocks that are not kept well, narrow enough that an old request is worth nothing.
+fn tolerance(section: &mut Section<'_>) -> Duration {
+    let tolerance = section.or("tolerance", Duration::from_mins(5));
+    let bounds = Duration::from_secs(1)..=Duration::from_hours(1);
+    section.check("tolerance", bounds.contains(&tolerance), "must be from 1s to 1h");
+    tolerance
+}
+
+fn signing_secrets(section: &mut Section<'_>, prefix: &str, short: usize) -> Option<Secrets> {
     if !section.has("secrets") && !section.has("secrets_file") {
         section.wrong("secrets", "is required (or `secrets_file`)");
     }
-    section.secrets("secrets")
+    let secrets = section.secrets("secrets")?;
+    let length = |text: &str| text.strip_prefix(prefix).unwrap_or(text).len();
+    if secrets.wrapped().iter().any(|secret| length(secret.expose_secret()) < short) {
+        section.warn("secrets", format!("has a secret under {short} characters, which can be guessed more easily"));
+    }
+    Some(secrets)
 }

@@ -99,12 +99,15 @@ fn no_secret_is_shown_anywhere() {
         "[kafka.properties]",
         "[kafka.properties]\n\"sasl.password\" = \"secret-key-password\"\n\"client.rack\" = \"r1\"",
     );
+    let signed = "unauthenticated = false\nhmac = { secrets = [\"secret-signing-key\"] }";
+    let text = text.replace("unauthenticated = false", signed);
     let config = Config::assemble(text.parse().unwrap(), folder.path(), &environment(&[])).0.unwrap().config;
     let shown = toml::to_string(&config).unwrap();
     assert!(shown.contains("\"client.rack\" = \"r1\""), "{shown}");
     assert!(shown.contains("\"sasl.password\" = \"[redacted]\""), "{shown}");
     assert!(shown.contains("\"sasl.username\" = \"[redacted, from "), "{shown}");
     assert!(shown.contains("api_key = \"[redacted, from "), "{shown}");
+    assert!(shown.contains("secrets = [\"[redacted]\"]"), "{shown}");
     let debugged = format!("{config:?}");
     for secret in ["secret-", DIGEST_KEY] {
         assert!(!shown.contains(secret), "{shown}");

@@ -83,11 +83,31 @@ fn what_must_be_there_is_listed_at_once() {
             "personal_data.digest_key: is required (or `digest_key_file`)",
             "projects[0].id: is required",
             "projects[0].api_key: is required (or `api_key_file`)",
-            "projects[0].webhook: needs at least one of source_ip, path_tokens_file; or unauthenticated = true, which \
-             takes webhooks from anybody",
+            "projects[0].webhook: needs at least one of source_ip, path_tokens_file, hmac, standard_webhooks; or \
+             unauthenticated = true, which takes webhooks from anybody",
             "projects[1].api_key: is required (or `api_key_file`)",
         ]
     );
+}
+
+#[test]
+fn signed_webhooks_are_read_with_their_defaults_and_short_secrets_are_warned_of() {
+    let webhook = |text: &str| {
+        let loaded = load(&minimal_with("projects/webhook", text)).unwrap();
+        let warned: Vec<_> = loaded.warnings.iter().map(|warning| warning.key.clone()).collect();
+        (loaded.config.projects[0].webhook.clone(), warned)
+    };
+    let (read, warned) = webhook("{ hmac = { secrets = ['0123456789abcdef0123456789abcdef'] } }");
+    let hmac = read.hmac.unwrap();
+    assert_eq!((hmac.header.as_str(), hmac.prefix.as_str()), ("x-signature", ""));
+    assert_eq!((hmac.encoding, hmac.timestamped), (SignatureEncoding::Hex, false));
+    assert_eq!((hmac.tolerance, warned.len()), (Duration::from_mins(5), 0));
+
+    let (read, warned) = webhook("{ standard_webhooks = { secrets = ['whsec_eA=='] } }");
+    assert_eq!(read.standard_webhooks.unwrap().tolerance, Duration::from_mins(5));
+    assert_eq!(warned, ["projects[0].webhook.standard_webhooks.secrets"]);
+    let (_, warned) = webhook("{ source_ip = ['192.0.2.0/24'], hmac = { secrets = ['short'] } }");
+    assert_eq!(warned, ["projects[0].webhook.hmac.secrets"]);
 }
 
 #[test]
