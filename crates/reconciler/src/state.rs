@@ -210,9 +210,8 @@ impl State {
                 let Some((_, key)) = held.timers.pop_first() else {
                     break;
                 };
-                let reason = held.entries.get(&key).and_then(|entry| entry.check).map(|check| check.reason);
                 if !held.work.contains_key(&key) {
-                    let lane = reason.map_or(Lane::Bulk, lane_of);
+                    let lane = held.entries.get(&key).map_or(Lane::Bulk, lane_of);
                     held.work.insert(key.clone(), Work::queued(Gathered::recheck(), lane));
                     due.push((*partition, key, lane));
                 }
@@ -262,7 +261,8 @@ impl State {
     /// `may_look` is whether another look could be started at once.
     pub fn next_wake(&self, now: Time, may_look: bool) -> Option<Time> {
         let timers = self.partitions.values().filter(|held| held.running).filter_map(|held| held.timers.first());
-        let timer = timers.map(|(when, _)| *when).min();
+        // Without room for a look nobody takes a due timer; the end of a look or a commit wakes the loop then.
+        let timer = may_look.then(|| timers.map(|(when, _)| *when).min()).flatten();
         let partitions = &self.partitions;
         let waits = |ticket: &Ticket, lane: Lane| {
             let work = partitions.get(&ticket.partition).and_then(|held| held.work.get(&ticket.key));
@@ -311,11 +311,16 @@ impl State {
 
 /// Whether a hint needs no look of its own: the list row shows nothing new; or the ledger already holds this very claim and a look is due for it, so that a repeat costs nothing.
 fn is_covered(entry: &Entry, hint: &Hint) -> bool {
+    let shown_deleted = hint.row.as_ref().is_some_and(|row| row.kyc_status == Some(models::KycStatus::Deleted));
+    if shown_deleted && entry.grave.is_some() {
+        return true; // a deleted submission stays in the list
+    }
     if let Some(row) = &hint.row
         && let Some(last) = &entry.published
     {
         return row.kyc_status.is_none_or(|status| status == last.kyc_status)
             && row.risk.is_none_or(|risk| risk == last.risk)
+            && row.aml_vendor_status.as_ref().is_none_or(|word| decision::is_aml_word(last, word))
             && row.updated_at.is_some()
             && row.updated_at == last.updated_at;
     }
@@ -334,20 +339,31 @@ fn is_covered(entry: &Entry, hint: &Hint) -> bool {
 }
 
 /// Which lane a look of ours belongs to.
-const fn lane_of(reason: CheckReason) -> Lane {
-    match reason {
+fn lane_of(entry: &Entry) -> Lane {
+    let Some(check) = entry.check else { return Lane::Bulk };
+    match check.reason {
         CheckReason::Unconfirmed
         | CheckReason::StaleRead
         | CheckReason::SuspectedDeletion
-        | CheckReason::AmlExpected
-        | CheckReason::Failed
-        | CheckReason::Parked => Lane::Live,
-        CheckReason::UnknownId
+        | CheckReason::AmlExpected => Lane::Live,
+        CheckReason::Failed | CheckReason::Parked if is_pressing(entry) => Lane::Live,
+        CheckReason::Failed
+        | CheckReason::Parked
+        | CheckReason::UnknownId
         | CheckReason::Incomplete
         | CheckReason::UnderReview
         | CheckReason::DeadLettered
         | CheckReason::Relook => Lane::Bulk,
     }
+}
+
+/// Whether work that was set aside is live: a webhook's claim or notice waits, or a suspicion. What a sweep or an age
+/// asked for stays bulk, so that a backlog of it never stands before webhooks.
+fn is_pressing(entry: &Entry) -> bool {
+    entry.pending.as_ref().is_some_and(|pending| {
+        let suspected = pending.absent_since.is_some() && entry.published.is_some();
+        !pending.claims.is_empty() || !pending.notices.is_empty() || pending.stale_since.is_some() || suspected
+    })
 }
 
 impl Outcome {
@@ -363,3 +379,6 @@ impl Wake {
         self.hint_id.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests;

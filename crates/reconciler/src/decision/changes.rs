@@ -2,7 +2,7 @@
 
 use super::kind_of_status;
 use models::entry::HASHED_FIELDS;
-use models::{AmlStatus, EventKind, Facts, KycStatus, Monitoring, Published};
+use models::{AmlStatus, EventKind, Facts, KycStatus, Monitoring, PersonalDigest, Published};
 
 /// One event to be made: its type and the facts that it names as changed.
 pub(super) type Kind = (EventKind, Vec<String>);
@@ -34,17 +34,17 @@ pub(super) fn first_sight(facts: &Facts) -> Vec<Kind> {
     kinds
 }
 
-/// What differs between what was published and what would be published now.
-pub(super) fn compare(last: &Published, new: &Published) -> Difference {
+/// What differs between what was published and what would be published now; `shown` is the personal block's digest
+/// under each valid key.
+pub(super) fn compare(last: &Published, new: &Published, shown: &[Option<PersonalDigest>]) -> Difference {
     let mut changed = changed_fields(last, new);
     let read_anew = last.reading != new.reading;
-    let personal = personal_differs(last, new);
+    let personal = personal_differs(last, new, shown);
     if read_anew {
         drop_our_own(last, new, &mut changed);
     }
     if changed.is_empty() && personal != Some(true) {
-        let ours =
-            read_anew || last.fingerprint != new.fingerprint || (personal.is_none() && last.personal != new.personal);
+        let ours = read_anew || last.fingerprint != new.fingerprint || last.personal != new.personal;
         return if ours { Difference::OurReading } else { Difference::None };
     }
     Difference::Vendor(kinds(last, new, changed, personal == Some(true)))
@@ -64,13 +64,14 @@ fn changed_fields(last: &Published, new: &Published) -> Vec<&'static str> {
     held.into_iter().chain(hashed).filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
 
-/// Whether personal data differs: `None` if the two digests have no key in common.
-fn personal_differs(last: &Published, new: &Published) -> Option<bool> {
-    match (last.personal, new.personal) {
-        (Some(last), Some(new)) if last.key == new.key => Some(last.digest != new.digest),
-        (None, None) => Some(false),
-        _ => None,
+/// Whether personal data differs, told under the key of the last digest; `None` if that cannot be told: the key is no
+/// longer valid, there was or is no digest, or another normalizer made it.
+fn personal_differs(last: &Published, new: &Published, shown: &[Option<PersonalDigest>]) -> Option<bool> {
+    if last.reading.normalizer != new.reading.normalizer {
+        return None;
     }
+    let old = last.personal?;
+    shown.iter().flatten().find(|digest| digest.key == old.key).map(|digest| digest.digest != old.digest)
 }
 
 /// With another reading, what the policy governs is ours; with another normalizer everything is ours unless the

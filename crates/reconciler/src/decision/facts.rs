@@ -3,8 +3,8 @@
 use super::Case;
 use models::entry::HASHED_FIELDS;
 use models::{
-    Aml, AmlStatus, Entry, Facts, KycStatus, Monitoring, Notice, Notices, PersonalDigest, Published, Submission,
-    SubmissionFacts, Time,
+    Aml, AmlStatus, Entry, Facts, KycStatus, Monitoring, Notice, Notices, Pending, PersonalDigest, Published,
+    Submission, SubmissionFacts, Time,
 };
 use sha2::{Digest, Sha256};
 
@@ -12,11 +12,19 @@ use sha2::{Digest, Sha256};
 ///
 /// A notice counts if it passed one of the methods that the policy asks for. That its hint was read before the GET
 /// started is the loop's to hold; clocks are not compared, so that skew between replicas loses none. A published notice stays as long as the screening shows the same: a repeated webhook is no change.
-pub fn publishable(case: &Case<'_>, submission: &Submission, entry: &Entry, pending: &Notices) -> (Facts, Notices) {
+///
+/// While a webhook claims a red flag that the GET does not show yet, its notice must not read as a clean screening:
+/// it waits with its claim.
+pub fn publishable(case: &Case<'_>, submission: &Submission, entry: &Entry, pending: &Pending) -> (Facts, Notices) {
     let last = entry.published.as_ref();
     let counts = |notice: &Notice| notice.authentication.any_of(case.policy.notice_authentication);
     let rested = last.map(|last| last.notices).unwrap_or_default();
-    let newest = Notices { aml: pending.aml.filter(counts), monitoring: pending.monitoring.filter(counts) };
+    let flag_awaited = pending.claims.iter().any(|claim| claim.red_flag == Some(true))
+        && submission.aml_status == AmlStatus::NotScreened;
+    let newest = Notices {
+        aml: pending.notices.aml.filter(counts).filter(|_| !flag_awaited),
+        monitoring: pending.notices.monitoring.filter(counts),
+    };
     let same_screening = last.is_some_and(|last| {
         last.risk == submission.risk
             && (last.aml_status == AmlStatus::RedFlag) == (submission.aml_status == AmlStatus::RedFlag)
@@ -28,7 +36,9 @@ pub fn publishable(case: &Case<'_>, submission: &Submission, entry: &Entry, pend
     let was_clear = last.is_some_and(|last| last.aml_status == AmlStatus::Clear);
     let approved = submission.kyc.status == KycStatus::Approved;
     let status = match submission.aml_status {
-        AmlStatus::NotScreened if notices.aml.is_some() && (approved || was_clear) => AmlStatus::Clear,
+        AmlStatus::NotScreened if notices.aml.is_some() && (was_clear || (approved && !flag_awaited)) => {
+            AmlStatus::Clear
+        }
         shown => shown,
     };
     let facts = Facts {
@@ -97,6 +107,12 @@ fn field_hashes(facts: &Facts) -> [u32; HASHED_FIELDS.len()] {
         Some(facts.aml.matches.to_string()),
     ];
     texts.map(|text| text.map_or(0, |text| short_hash(&text)))
+}
+
+/// Whether ARGOS's word for the screening is the one last published.
+pub(crate) fn is_aml_word(last: &Published, word: &str) -> bool {
+    let place = HASHED_FIELDS.iter().position(|name| *name == "aml.vendor_status");
+    place.and_then(|place| last.hashes.get(place)).is_some_and(|hash| *hash == short_hash(word))
 }
 
 fn short_hash(text: &str) -> u32 {

@@ -1,5 +1,7 @@
 //! The laws of the decision, as properties over generated cases.
 
+mod rules;
+
 use super::*;
 use models::facts::{Kyc, Origin, Reason, Risk};
 use models::{AmlStatus, Authentication, Cause, Claim, Notice, Notices, Reading};

@@ -36,6 +36,7 @@ mod records;
 mod schedule;
 mod wake;
 
+pub(crate) use facts::is_aml_word;
 pub use facts::{fingerprint, publishable, summary};
 pub use failure::{fail, park};
 pub use wake::Wake;
@@ -275,12 +276,12 @@ fn publish(
     pending: &Pending,
     agreement: Agreement,
 ) -> Decision {
-    let (facts, notices) = facts::publishable(case, submission, entry, &pending.notices);
+    let (facts, notices) = facts::publishable(case, submission, entry, pending);
     let summary = facts::summary(&facts, submission, notices, entry.published.as_ref());
     let (outcome, kinds) = match &entry.published {
         None if is_baseline(case.policy, submission, entry) => (Outcome::Baselined, Vec::new()),
         None => (Outcome::Published, changes::first_sight(&facts)),
-        Some(last) => match changes::compare(last, &summary) {
+        Some(last) => match changes::compare(last, &summary, &submission.personal) {
             changes::Difference::None => (Outcome::Unchanged, Vec::new()),
             changes::Difference::OurReading => (Outcome::Rebaselined, Vec::new()),
             changes::Difference::Vendor(kinds) => (Outcome::Published, kinds),

@@ -1,0 +1,61 @@
+//! Rules about notices and readings that one look alone does not show.
+
+use super::*;
+use models::PersonalDigest as Digest;
+
+const fn digest(key: u32, digest: u64) -> Digest {
+    Digest { key, digest }
+}
+
+#[test]
+fn a_red_flag_that_is_not_shown_yet_is_never_told_as_clear() {
+    let policy = Policy::default();
+    let first = look(&policy, None, &Wake::recheck(), present(approved(1)), at(10)).entry;
+    let claim = Claim { trigger: "aml".to_owned(), red_flag: Some(true), ..Claim::default() };
+    let notice = Notice { at: at(20), authentication: Authentication::PATH_TOKEN };
+    let wake = Wake { notices: Notices { aml: Some(notice), monitoring: None }, ..with_claim(claim) };
+    let stale = look(&policy, first.as_ref(), &wake, present(approved(1)), at(30));
+    assert_eq!((stale.outcome, stale.events.len()), (Outcome::Unchanged, 0));
+    assert_eq!(stale.entry.as_ref().unwrap().check.unwrap().reason, CheckReason::Unconfirmed);
+    let mut flagged = approved(1);
+    flagged.aml_status = AmlStatus::RedFlag;
+    flagged.risk = Risk::High;
+    let told = look(&policy, stale.entry.as_ref(), &Wake::recheck(), present(flagged), at(2_000));
+    assert_eq!(kinds(&told), [EventKind::AmlScreened]);
+    let aml = told.events[0].data.aml.as_ref().unwrap();
+    assert_eq!((aml.status, aml.notice_at), (AmlStatus::RedFlag, Some(at(20))));
+
+    let mut entry = stale.entry;
+    for _ in 0..=policy.ladder.len() {
+        let due = entry.as_ref().and_then(|entry| entry.check).unwrap().due;
+        let again = look(&policy, entry.as_ref(), &Wake::recheck(), present(approved(1)), due);
+        assert!(again.events.is_empty(), "not even when the ladder ends");
+        entry = again.entry;
+    }
+}
+
+#[test]
+fn while_two_digest_keys_are_valid_a_change_of_personal_data_is_told_under_the_old_one() {
+    let policy = Policy::default();
+    let shown = |digests| Submission { personal: digests, ..approved(1) };
+    let first = look(&policy, None, &Wake::recheck(), present(shown([Some(digest(1, 5)), None])), at(10)).entry;
+    let same = present(shown([Some(digest(2, 70)), Some(digest(1, 5))]));
+    let rotated = look(&policy, first.as_ref(), &Wake::recheck(), same, at(20));
+    assert_eq!((rotated.outcome, rotated.events.len()), (Outcome::Rebaselined, 0));
+    assert_eq!(rotated.entry.unwrap().published.unwrap().personal, Some(digest(2, 70)));
+    let other = present(shown([Some(digest(2, 71)), Some(digest(1, 6))]));
+    let changed = look(&policy, first.as_ref(), &Wake::recheck(), other, at(20));
+    assert_eq!(kinds(&changed), [EventKind::Updated]);
+    assert_eq!(changed.events[0].data.changed, ["personal_data"]);
+}
+
+#[test]
+fn a_new_normalizer_that_reads_the_personal_block_otherwise_is_no_event() {
+    let policy = Policy::default();
+    let mut shown = Submission { personal: [Some(digest(1, 5)), None], ..approved(1) };
+    let first = look(&policy, None, &Wake::recheck(), present(shown.clone()), at(10)).entry;
+    shown.reading.normalizer += 1;
+    shown.personal = [Some(digest(1, 6)), None];
+    let decision = look(&policy, first.as_ref(), &Wake::recheck(), present(shown), at(20));
+    assert_eq!((decision.outcome, decision.events.len()), (Outcome::Rebaselined, 0));
+}

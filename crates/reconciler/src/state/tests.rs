@@ -1,0 +1,113 @@
+//! Which hints need no look, and to which lane a look of ours belongs.
+
+use super::*;
+use crate::policy::Policy;
+use models::hint::{Row, Source};
+use models::{AmlStatus, Answer, Check, Grave, GraveReason, KycStatus, Pending, Risk};
+
+const UPDATED: Time = Time::from_millis(1_000);
+
+fn published(aml: &str) -> Entry {
+    let submission = models::Submission {
+        user_id: None,
+        created_at: Some(UPDATED),
+        updated_at: Some(UPDATED),
+        kyc: models::Kyc {
+            status: KycStatus::Approved,
+            vendor_status: "approved".to_owned(),
+            decided_at: None,
+            reviewer: None,
+            origin: models::Origin::Unknown,
+            retries: 0,
+            reasons: Vec::new(),
+        },
+        aml_status: AmlStatus::NotScreened,
+        aml_vendor_status: aml.to_owned(),
+        risk: Risk::Unknown,
+        matches: 0,
+        aml_expected: None,
+        personal: [None, None],
+        reading: models::Reading::default(),
+    };
+    let truth = Truth { asked_at: UPDATED, answer: Answer::Present(Box::new(submission)) };
+    let key = Key::parse("acme/k3f9x1mes3ugzb").unwrap();
+    let case = Case {
+        policy: &Policy::default(),
+        key: &key,
+        entry: None,
+        wake: &Wake::recheck(),
+        now: Time::from_millis(2_000),
+    };
+    decision::decide(&case, &truth, &mut fastrand::Rng::with_seed(1)).entry.unwrap()
+}
+
+fn row(status: KycStatus, aml: Option<&str>) -> Hint {
+    Hint {
+        id: "h".to_owned(),
+        source: Source::Sweep,
+        received_at: Time::from_millis(3_000),
+        authentication: models::Authentication::NONE,
+        claim: models::Claim::default(),
+        notices: models::Notices::default(),
+        body_digest: String::new(),
+        row: Some(Row {
+            kyc_status: Some(status),
+            aml_vendor_status: aml.map(str::to_owned),
+            risk: None,
+            updated_at: Some(UPDATED),
+            created_at: Some(UPDATED),
+        }),
+        traceparent: None,
+    }
+}
+
+#[test]
+fn a_list_row_is_dropped_only_if_all_that_it_shows_is_known() {
+    let entry = published("Not Screened");
+    assert!(is_covered(&entry, &row(KycStatus::Approved, Some("Not Screened"))));
+    assert!(is_covered(&entry, &row(KycStatus::Approved, None)));
+    assert!(!is_covered(&entry, &row(KycStatus::Rejected, None)));
+    assert!(
+        !is_covered(&entry, &row(KycStatus::Approved, Some("Red Flag"))),
+        "the clock need not move with a screening"
+    );
+}
+
+#[test]
+fn a_deleted_submission_that_stays_in_the_list_costs_no_look() {
+    let grave = Some(Grave { at: UPDATED, reason: GraveReason::Deleted });
+    let entry = Entry { sequence: 2, grave, ..Entry::default() };
+    assert!(is_covered(&entry, &row(KycStatus::Deleted, None)));
+    assert!(!is_covered(&entry, &row(KycStatus::Approved, None)), "it is back");
+}
+
+#[test]
+fn bulk_work_set_aside_does_not_come_back_as_live() {
+    let check = Some(Check { due: UPDATED, reason: CheckReason::Parked });
+    let bulk = Entry { check, pending: Some(Box::default()), ..published("") };
+    assert_eq!(lane_of(&bulk), Lane::Bulk);
+    let claim = models::Claim { status: Some(KycStatus::Approved), ..models::Claim::default() };
+    let hinted =
+        Entry { pending: Some(Box::new(Pending { claims: vec![claim], ..Pending::default() })), ..bulk.clone() };
+    assert_eq!(lane_of(&hinted), Lane::Live);
+    let suspected = Pending { absent_since: Some(UPDATED), ..Pending::default() };
+    assert_eq!(lane_of(&Entry { pending: Some(Box::new(suspected)), ..bulk }), Lane::Live);
+}
+
+#[test]
+fn a_timer_that_cannot_be_served_yet_does_not_spin_the_loop() {
+    let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+    let rules = ProjectRules { policy: Policy::default(), requests_per_second: 1.0 };
+    let projects = HashMap::from([("acme".to_owned(), rules)]);
+    let mut state = State::new(Settings::default(), projects, fastrand::Rng::with_seed(1), metrics, UPDATED);
+    let entry = published("");
+    let due = entry.check.unwrap().due;
+    let key = Key::parse("acme/k3f9x1mes3ugzb").unwrap();
+    state.on_event(LedgerEvent::Assigned { partition: 0, epoch: 1, fresh: true }, UPDATED);
+    state.on_event(LedgerEvent::Entries { partition: 0, epoch: 1, entries: vec![(key, Some(entry))] }, UPDATED);
+    state.on_event(LedgerEvent::Ready { partition: 0, epoch: 1, live: 0, bulk: 0 }, UPDATED);
+    let overdue = due + std::time::Duration::from_secs(1);
+    assert_eq!(state.next_wake(overdue, true), Some(due));
+    assert_eq!(state.next_wake(overdue, false), None, "the end of a look wakes the loop");
+    assert!(state.next_run(overdue).is_some());
+}
