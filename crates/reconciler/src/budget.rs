@@ -42,6 +42,11 @@ impl Budget {
         (now + wait + Duration::from_millis(1)).max(self.held_until)
     }
 
+    /// The time between two requests at the full rate.
+    pub fn interval(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.per_second)
+    }
+
     /// ARGOS asked us to slow down.
     pub fn hold(&mut self, now: Time, retry_after: Option<Duration>) {
         let pause = retry_after.unwrap_or(Duration::from_secs(1));
@@ -88,6 +93,8 @@ impl Breaker {
     const DENIED_PAUSE: Duration = Duration::from_mins(1);
     const LONGEST: Duration = Duration::from_mins(1);
     const PROBE: Duration = Duration::from_mins(1);
+    /// How often those who wait look after the probe.
+    const PROBE_LOOK: Duration = Duration::from_millis(500);
 
     /// All is well.
     pub const fn closed() -> Breaker {
@@ -103,20 +110,28 @@ impl Breaker {
                 Permit::Go
             }
             Breaker::Open { until, .. } => Permit::Wait(until),
-            Breaker::Probing { .. } => Permit::Wait(now + Duration::from_millis(500)),
+            Breaker::Probing { .. } => Permit::Wait(now + Self::PROBE_LOOK),
         }
     }
 
-    /// Takes the result of a request. A truth, or an answer that is only unreadable, shows that ARGOS is there.
+    /// When something can be done about a waiting key: at once, unless a probe is awaited.
+    pub fn ready_at(&self, now: Time) -> Time {
+        match *self {
+            Breaker::Probing { until, .. } => until.min(now + Self::PROBE_LOOK).max(now),
+            Breaker::Closed { .. } | Breaker::Open { .. } => now,
+        }
+    }
+
+    /// Takes the result of a request. A truth, or an answer that is only unreadable, shows that ARGOS is there; so does
+    /// a probe that is told to slow down, which is the budget's to heed.
     pub fn record(&mut self, error: Option<&LookError>, now: Time) {
         *self = match (error, *self) {
             (Some(LookError::Denied(_)), state) => Self::reopen(state, Self::DENIED_PAUSE, now),
             (Some(LookError::Retry(_)), Breaker::Closed { failures }) if failures + 1 < Self::FAILURES => {
                 Breaker::Closed { failures: failures + 1 }
             }
-            (Some(LookError::Retry(_)), state @ Breaker::Open { .. }) | (Some(LookError::Throttled { .. }), state) => {
-                state
-            }
+            (Some(LookError::Retry(_) | LookError::Throttled { .. }), state @ Breaker::Open { .. })
+            | (Some(LookError::Throttled { .. }), state @ Breaker::Closed { .. }) => state,
             (Some(LookError::Retry(_)), state) => Self::reopen(state, Self::PAUSE, now),
             _ => Self::closed(),
         };
@@ -198,5 +213,14 @@ mod tests {
         assert_eq!(breaker.permit(at(2_000)), Permit::Go);
         breaker.record(Some(&retry), at(2_000));
         assert_eq!(breaker.permit(at(2_001)), Permit::Wait(at(6_000)));
+    }
+
+    #[test]
+    fn a_throttled_probe_shows_that_argos_is_there() {
+        let mut breaker = Breaker::closed();
+        breaker.record(Some(&LookError::Denied("403".to_owned())), at(0));
+        assert_eq!(breaker.permit(at(60_000)), Permit::Go);
+        breaker.record(Some(&LookError::Throttled { retry_after: None }), at(60_001));
+        assert_eq!(breaker, Breaker::closed());
     }
 }

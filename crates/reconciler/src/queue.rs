@@ -38,6 +38,8 @@ struct Project {
     live: VecDeque<Ticket>,
     bulk: VecDeque<Ticket>,
     live_runs: u32,
+    /// Up to when the budget is promised to keys set aside, live and bulk.
+    promised: [Time; 2],
     budget: Budget,
     breaker: Breaker,
 }
@@ -59,6 +61,7 @@ impl Queue {
             live: VecDeque::new(),
             bulk: VecDeque::new(),
             live_runs: 0,
+            promised: [now; 2],
             budget: Budget::new(per_second, now),
             breaker: Breaker::closed(),
         };
@@ -105,7 +108,11 @@ impl Queue {
             project.live.iter().any(|ticket| waits(ticket, Lane::Live))
                 || project.bulk.iter().any(|ticket| waits(ticket, Lane::Bulk))
         };
-        self.projects.values().filter(waiting).map(|project| project.budget.ready_at(now)).min()
+        self.projects
+            .values()
+            .filter(waiting)
+            .map(|project| project.budget.ready_at(now).max(project.breaker.ready_at(now)))
+            .min()
     }
 
     /// Takes the result of a look. Says the breaker's level for the metric.
@@ -142,26 +149,41 @@ impl Project {
             (false, _) => Lane::Live,
             (true, false) => Lane::Bulk,
         };
-        let blocked = match self.breaker.permit(now) {
-            Permit::Wait(until) => return self.park(lane, until),
-            Permit::Go => self.budget.take(now).err(),
+        let until = match self.breaker.permit(now) {
+            Permit::Wait(until) if matches!(self.breaker, Breaker::Open { .. }) => return self.park(lane, until),
+            // A probe is under way: its answer is near, so the others wait for it where they are.
+            Permit::Wait(until) => until,
+            Permit::Go => match self.budget.take(now) {
+                Ok(()) => {
+                    self.live_runs = if lane == Lane::Live { self.live_runs.saturating_add(1) } else { 0 };
+                    return self.lane(lane).pop_front().map_or(Next::Idle, Next::Look);
+                }
+                Err(until) => {
+                    if let Breaker::Probing { opened, .. } = self.breaker {
+                        // The permit was not used: the next one may probe.
+                        self.breaker = Breaker::Open { until, opened };
+                    }
+                    until
+                }
+            },
         };
-        let Some(until) = blocked else {
-            self.live_runs = if lane == Lane::Live { self.live_runs + 1 } else { 0 };
-            return self.lane(lane).pop_front().map_or(Next::Idle, Next::Look);
-        };
-        if let Breaker::Probing { opened, .. } = self.breaker {
-            // The permit was not used: the next one may probe.
-            self.breaker = Breaker::Open { until, opened };
-        }
         // Whoever waits too long in either lane is set aside; the heads are the oldest.
         for lane in [Lane::Live, Lane::Bulk] {
             let gives_up = |ticket: &Ticket| now.since(ticket.queued_at) >= patience;
             if self.lane(lane).front().is_some_and(gives_up) {
-                return self.park(lane, until.max(now + patience));
+                let due = self.promise(lane, until);
+                return self.park(lane, due);
             }
         }
         Next::Wait(until)
+    }
+
+    /// When a key set aside comes back: one after the other at the budget's rate. All at once, they would only be set
+    /// aside again, and the budget would idle until they are back.
+    fn promise(&mut self, lane: Lane, until: Time) -> Time {
+        let due = self.promised[usize::from(lane == Lane::Bulk)].max(until);
+        self.promised[usize::from(lane == Lane::Bulk)] = due + self.budget.interval();
+        due
     }
 
     fn park(&mut self, lane: Lane, until: Time) -> Next {
@@ -223,5 +245,41 @@ mod tests {
     #[test]
     fn an_unknown_project_is_given_back() {
         assert!(queue(1.0).push(Lane::Live, ticket("gone/a", 0)).is_err());
+    }
+
+    #[test]
+    fn while_a_probe_is_under_way_the_others_wait_and_are_not_set_aside_again_and_again() {
+        let mut queue = queue(1_000.0);
+        queue.record("acme", Some(&LookError::Denied("403".to_owned())), at(0));
+        for id in ["acme/a", "acme/b"] {
+            queue.push(Lane::Live, ticket(id, 60_000)).unwrap();
+        }
+        assert_eq!(queue.next(at(60_000), |_, _| true), Next::Look(ticket("acme/a", 60_000)));
+        let now = at(60_001);
+        assert!(matches!(queue.next(now, |_, _| true), Next::Wait(_)));
+        assert!(queue.wake(now, |_, _| true).unwrap() >= now + Duration::from_millis(100), "no busy loop");
+        assert!(matches!(queue.next(at(90_000), |_, _| true), Next::Park(_, _)), "nor does a hint wait for ever");
+    }
+
+    #[test]
+    fn keys_set_aside_for_want_of_budget_come_back_at_the_rate_of_the_budget() {
+        let mut queue = queue(10.0);
+        for id in 0..1_000 {
+            queue.push(Lane::Bulk, ticket(&format!("acme/{id}"), 0)).unwrap();
+        }
+        let mut due = Vec::new();
+        loop {
+            match queue.next(at(30_000), |_, _| true) {
+                Next::Look(_) => {}
+                Next::Park(_, until) => due.push(until),
+                Next::Wait(_) | Next::Idle => break,
+            }
+        }
+        assert_eq!(due.len(), 990);
+        for second in 30..120 {
+            let in_it = due.iter().filter(|due| (second * 1_000..(second + 1) * 1_000).contains(&due.as_millis()));
+            let count = in_it.count();
+            assert!((9..=11).contains(&count), "{count} in second {second}: the budget would idle or be overrun");
+        }
     }
 }
