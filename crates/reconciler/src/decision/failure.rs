@@ -12,13 +12,7 @@ pub fn fail(case: &Case<'_>, error: &LookError, rng: &mut fastrand::Rng) -> Deci
     pending.failures = pending.failures.saturating_add(1);
     let since = *pending.failing_since.get_or_insert(case.now);
     if *error == LookError::UnknownProject {
-        let mut decision = Decision::quiet(Outcome::DeadLettered, Some(entry).filter(Entry::has_history));
-        if let Some(kept) = decision.entry.as_mut() {
-            kept.pending = None;
-            kept.check = None;
-        }
-        decision.dead_letter = Some(letter(case, "unknown_project", error, pending.failures, since));
-        return decision;
+        return unknown_project(case, entry, letter(case, "unknown_project", error, pending.failures, since), rng);
     }
     let mut due = schedule::after_failure(case.policy, pending.failures, case.now, rng);
     let mut reason = CheckReason::Failed;
@@ -42,6 +36,19 @@ pub fn fail(case: &Case<'_>, error: &LookError, rng: &mut fastrand::Rng) -> Deci
     let outcome = if dead_letter.is_some() { Outcome::DeadLettered } else { Outcome::Failed };
     let mut decision = Decision::quiet(outcome, Some(entry));
     decision.dead_letter = dead_letter;
+    decision
+}
+
+/// A project that is not configured (any more): a hint for it is dead-lettered. What was published keeps its schedule
+/// at a slow pace, in case the project comes back, and our own looks tell nobody again.
+fn unknown_project(case: &Case<'_>, mut entry: Entry, letter: DeadLetter, rng: &mut fastrand::Rng) -> Decision {
+    let hinted = case.wake.hint_id.is_some() || entry.pending.is_some();
+    entry.pending = None;
+    let due = schedule::later(case.now + case.policy.dead_letter_pause, rng);
+    entry.check = entry.published.is_some().then_some(Check { due, reason: CheckReason::DeadLettered });
+    let outcome = if hinted { Outcome::DeadLettered } else { Outcome::Failed };
+    let mut decision = Decision::quiet(outcome, Some(entry).filter(Entry::has_history));
+    decision.dead_letter = hinted.then_some(letter);
     decision
 }
 

@@ -59,3 +59,24 @@ fn a_new_normalizer_that_reads_the_personal_block_otherwise_is_no_event() {
     let decision = look(&policy, first.as_ref(), &Wake::recheck(), present(shown), at(20));
     assert_eq!((decision.outcome, decision.events.len()), (Outcome::Rebaselined, 0));
 }
+
+#[test]
+fn a_project_taken_out_of_the_configuration_loses_no_schedule_and_dead_letters_only_hints() {
+    let policy = Policy::default();
+    let key = key();
+    let first = look(&policy, None, &Wake::recheck(), present(approved(1)), at(10)).entry;
+    let tried = |entry: Option<&Entry>, wake: &Wake| {
+        let case = Case { policy: &policy, key: &key, entry, wake, now: at(1_000) };
+        fail(&case, &models::LookError::UnknownProject, &mut fastrand::Rng::with_seed(3))
+    };
+    let timer = tried(first.as_ref(), &Wake::recheck());
+    assert!(timer.dead_letter.is_none());
+    let kept = timer.entry.unwrap();
+    assert_eq!(kept.published, first.as_ref().unwrap().published.clone());
+    assert!(kept.check.unwrap().due >= at(1_000) + policy.dead_letter_pause);
+    let claim = Claim { status: Some(KycStatus::Approved), ..Claim::default() };
+    let hinted = tried(first.as_ref(), &with_claim(claim.clone()));
+    assert!(hinted.dead_letter.is_some() && hinted.entry.unwrap().check.is_some());
+    let stranger = tried(None, &with_claim(claim));
+    assert!(stranger.dead_letter.is_some() && stranger.entry.is_none());
+}
