@@ -54,6 +54,33 @@ impl Budget {
     }
 }
 
+/// So many in an hour, counted from the first of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HourlyCap {
+    began: Option<Time>,
+    taken: u32,
+}
+
+impl HourlyCap {
+    const HOUR: Duration = Duration::from_hours(1);
+
+    /// Takes one, or says when there is room again.
+    pub fn take(&mut self, most: u32, now: Time) -> Result<(), Time> {
+        let began = match self.began {
+            Some(began) if now < began + Self::HOUR => began,
+            _ => {
+                *self = HourlyCap { began: Some(now), taken: 0 };
+                now
+            }
+        };
+        if self.taken >= most {
+            return Err(began + Self::HOUR);
+        }
+        self.taken += 1;
+        Ok(())
+    }
+}
+
 /// What the breaker says to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permit {
@@ -180,6 +207,14 @@ mod tests {
                 prop_assert!(taken <= rate.max(1.0) + rate * now as f64 / 1000.0 + 1e-6);
             }
         }
+    }
+
+    #[test]
+    fn an_hour_has_so_many_and_no_more() {
+        let mut cap = HourlyCap::default();
+        assert_eq!([cap.take(2, at(0)), cap.take(2, at(1))], [Ok(()), Ok(())]);
+        assert_eq!(cap.take(2, at(2)), Err(at(3_600_000)));
+        assert_eq!(cap.take(2, at(3_600_000)), Ok(()));
     }
 
     #[test]

@@ -9,11 +9,12 @@ mod partition;
 pub use batch::Settings;
 use partition::{Gathered, Partition, Phase, Work};
 
+use crate::budget::HourlyCap;
 use crate::decision::{self, Case, Decision, Outcome, Wake};
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::queue::{Next, Queue, Ticket};
-use models::{CheckReason, DeadLetter, Entry, Hint, Key, Lane, LedgerEvent, LookError, Time, Truth};
+use models::{Answer, CheckReason, DeadLetter, Entry, Hint, Key, Lane, LedgerEvent, LookError, Time, Truth};
 use std::collections::{BTreeMap, HashMap};
 
 /// One project as the loop sees it.
@@ -50,6 +51,8 @@ pub struct State {
     settings: Settings,
     projects: HashMap<String, ProjectRules>,
     unknown: Policy,
+    /// Deletions inferred in this hour, by project.
+    deletions: HashMap<String, HourlyCap>,
     partitions: BTreeMap<i32, Partition>,
     queue: Queue,
     staged: Vec<Staged>,
@@ -81,6 +84,7 @@ impl State {
             settings,
             projects,
             unknown: Policy::default(),
+            deletions: HashMap::new(),
             partitions: BTreeMap::new(),
             queue,
             staged: Vec::new(),
@@ -235,10 +239,31 @@ impl State {
         if self.projects.contains_key(run.key.project()) {
             self.metrics.breaker_state.with_label_values(&[run.key.project()]).set(level);
         }
+        let mut cap = self.deletions.remove(run.key.project()).unwrap_or_default();
+        let mut held_until = None;
         self.decide(run.clone(), now, |case, rng| match result {
-            Ok(truth) => decision::decide(case, truth, rng),
+            Ok(truth) => {
+                let decision = decision::decide(case, truth, rng);
+                if decision.outcome != Outcome::Deleted || truth.answer != Answer::Absent {
+                    return decision;
+                }
+                // Absence is believed up to a cap: an outage that looks like an empty vendor must not bury the ledger.
+                match cap.take(case.policy.deletions_per_hour, now) {
+                    Ok(()) => decision,
+                    Err(until) => {
+                        held_until = Some(until);
+                        decision::park(case, until, rng)
+                    }
+                }
+            }
             Err(error) => decision::fail(case, error, rng),
         });
+        self.deletions.insert(run.key.project().to_owned(), cap);
+        if let Some(until) = held_until {
+            let project = run.key.project();
+            self.metrics.deletions_held.with_label_values(&[project]).inc();
+            tracing::warn!(project, submission = run.key.submission(), %until, "a deletion waits: the hourly cap is reached");
+        }
     }
 
     fn decide(&mut self, run: Run, now: Time, rule: impl FnOnce(&Case<'_>, &mut fastrand::Rng) -> Decision) {

@@ -262,6 +262,7 @@ fn rules(project: &Project, first_start: Time) -> (String, ProjectRules) {
         settle_for: project.rechecks.pending.within,
         relooks: project.relooks.decided.clone(),
         deletion_confirm_after: project.deletions.confirm_after,
+        deletions_per_hour: project.deletions.max_per_hour,
         baseline: match project.baseline {
             Baseline::Snapshots => {
                 policy::Baseline::Snapshots { live_since: project.live_since.unwrap_or(first_start) }

@@ -87,7 +87,11 @@ impl Lab {
     }
 
     fn start(&self) -> (CancellationToken, tokio::task::JoinHandle<Result<(), LoopError>>) {
-        let rules = ProjectRules { policy: Policy::default(), requests_per_second: 1_000.0 };
+        self.start_with(Policy::default())
+    }
+
+    fn start_with(&self, policy: Policy) -> (CancellationToken, tokio::task::JoinHandle<Result<(), LoopError>>) {
+        let rules = ProjectRules { policy, requests_per_second: 1_000.0 };
         let projects = HashMap::from([("acme".to_owned(), rules)]);
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let state =
@@ -272,6 +276,35 @@ async fn an_outage_parks_keys_in_the_ledger_and_dead_letters_nothing() {
     tokio::time::sleep(Duration::from_secs(400)).await;
     assert_eq!(lab.broker.states().len(), 50);
     assert!(lab.broker.dead_letters().is_empty());
+    lab.check_sequences();
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+/// An outage that answers 200 with nothing in it looks like a thousand deletions.
+#[tokio::test(start_paused = true)]
+async fn deletions_beyond_the_cap_wait_and_come_back_to_life_unharmed() {
+    let lab = Lab::new(Duration::from_millis(5));
+    let policy = Policy { deletions_per_hour: 5, ..Policy::default() };
+    let (stop, task) = lab.start_with(policy);
+    for id in 0..40 {
+        lab.world.set(&key(id), KycStatus::Approved);
+        lab.hint(&key(id), None).await;
+    }
+    lab.settled().await;
+    let kept = std::mem::take(&mut *lab.world.truths.lock().unwrap());
+    for id in 0..40 {
+        lab.hint(&key(id), None).await;
+    }
+    tokio::time::sleep(Duration::from_mins(20)).await;
+    let deleted =
+        |lab: &Lab| lab.broker.events_from(0).iter().filter(|event| event.kind == models::EventKind::Deleted).count();
+    assert_eq!(deleted(&lab), 5, "no more than the cap, however many are absent");
+    assert_eq!(lab.broker.states().len(), 35);
+    *lab.world.truths.lock().unwrap() = kept;
+    tokio::time::sleep(Duration::from_hours(30)).await;
+    assert_eq!(deleted(&lab), 5, "the others were there again before their turn");
+    assert_eq!(lab.broker.states().len(), 35);
     lab.check_sequences();
     stop.cancel();
     task.await.unwrap().unwrap();

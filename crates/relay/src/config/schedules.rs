@@ -158,9 +158,6 @@ impl Deletions {
     pub(super) fn read(mut section: Section<'_>) -> Deletions {
         let confirm_after = section.or("confirm_after", 30 * SECOND);
         section.check("confirm_after", (SECOND..=DAY).contains(&confirm_after), "must be from 1s to 1d");
-        if section.has("max_per_hour") {
-            section.warn("max_per_hour", "is checked, but this release does not cap deletions yet");
-        }
         let max_per_hour = section.or("max_per_hour", 1_000);
         section.check("max_per_hour", max_per_hour > 0, "must be at least 1");
         Deletions { confirm_after, max_per_hour }
