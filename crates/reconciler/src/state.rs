@@ -166,7 +166,23 @@ impl State {
             }
         } else {
             held.work.insert(key.clone(), Work::queued(gathered, lane));
+            self.enqueue_or_hold(partition, key, lane, now);
+        }
+    }
+
+    /// Queues a key that a hint woke, unless it backs off after a failure: then the hint is set aside with it. An
+    /// operator's request does not wait.
+    fn enqueue_or_hold(&mut self, partition: i32, key: Key, lane: Lane, now: Time) {
+        let held = self.partitions.get(&partition);
+        let check = held.and_then(|held| held.entries.get(&key)?.check);
+        let backs_off = check.is_some_and(|check| {
+            matches!(check.reason, CheckReason::Failed | CheckReason::DeadLettered) && check.due > now
+        });
+        let asked_for = held.and_then(|held| held.work.get(&key)).is_some_and(Work::is_asked_for);
+        if !backs_off || asked_for || !self.projects.contains_key(key.project()) {
             self.enqueue(partition, key, lane, now);
+        } else if let Some(run) = self.begin(&Ticket { partition, key, queued_at: now }) {
+            self.decide(run, now, |case, _| decision::hold(case));
         }
     }
 

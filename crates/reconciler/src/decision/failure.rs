@@ -61,6 +61,14 @@ pub fn park(case: &Case<'_>, due: Time, rng: &mut fastrand::Rng) -> Decision {
     Decision::quiet(Outcome::Parked, Some(entry))
 }
 
+/// Adds a wake to a key that already waits after a failure. Its due time stays: failures back off by attempts, never
+/// by the number of triggers.
+pub fn hold(case: &Case<'_>) -> Decision {
+    let mut entry = case.entry.cloned().unwrap_or_default();
+    entry.pending = Some(Box::new(case.wake.pending(case.entry)));
+    Decision::quiet(Outcome::Parked, Some(entry))
+}
+
 fn letter(case: &Case<'_>, reason: &'static str, error: &LookError, attempts: u16, since: Time) -> DeadLetter {
     DeadLetter {
         key: Some(case.key.clone()),

@@ -38,7 +38,7 @@ mod wake;
 
 pub(crate) use facts::is_aml_word;
 pub use facts::{fingerprint, publishable, summary};
-pub use failure::{fail, park};
+pub use failure::{fail, hold, park};
 pub use wake::Wake;
 
 use crate::policy::{Baseline, Policy};

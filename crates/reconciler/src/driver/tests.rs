@@ -281,6 +281,27 @@ async fn an_outage_parks_keys_in_the_ledger_and_dead_letters_nothing() {
     task.await.unwrap().unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn hints_do_not_hurry_a_key_that_backs_off() {
+    let lab = Lab::new(Duration::from_millis(5));
+    let (stop, task) = lab.start();
+    lab.world.set(&key(1), KycStatus::Approved);
+    *lab.world.down.lock().unwrap() = Some(LookError::Unreadable("kyc is a number".to_owned()));
+    for _ in 0..60 {
+        lab.hint(&key(1), None).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    lab.settled().await;
+    // 30 s of hints: looks at 0, 1, 3, 7 and 15 s or a little later.
+    assert!(lab.world.looks(&key(1)) <= 5, "{} looks", lab.world.looks(&key(1)));
+    assert!(lab.broker.dead_letters().is_empty(), "few attempts, however many hints");
+    *lab.world.down.lock().unwrap() = None;
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_eq!(lab.broker.states().len(), 1, "the look that was due came");
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
 /// An outage that answers 200 with nothing in it looks like a thousand deletions.
 #[tokio::test(start_paused = true)]
 async fn deletions_beyond_the_cap_wait_and_come_back_to_life_unharmed() {

@@ -168,7 +168,7 @@ impl State {
         };
         if let Some((later, lane)) = work.later {
             held.work.insert(run.key.clone(), Work::queued(later, lane));
-            self.enqueue(run.partition, run.key, lane, now);
+            self.enqueue_or_hold(run.partition, run.key, lane, now);
         }
     }
 

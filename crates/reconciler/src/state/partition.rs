@@ -109,6 +109,11 @@ impl Work {
         Work { phase: Phase::Queued(lane), current, later: None }
     }
 
+    /// Whether an operator asked for this look.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.current.wake.cause == models::Cause::Operator
+    }
+
     /// Adds a hint. A run that has started cannot cover it: its GET began before the hint was read. Says whether
     /// the key moves up to the live lane.
     pub(super) fn add(&mut self, gathered: Gathered, lane: Lane) -> bool {
