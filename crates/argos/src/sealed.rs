@@ -5,7 +5,7 @@
 //! not know HTTP, or what an opened body holds. Pure.
 //!
 //! Path: [`envelope`] finds the text, [`open`] decrypts it to a JSON object. What could not be opened is never
-//! "absent" (design, section 4): [`plain_success`] and [`untrusted_failure`] say what it is instead.
+//! "absent": [`plain_success`] and [`untrusted_failure`] say what it is instead.
 
 use crate::answer::Answer;
 use crate::cipher::{Cipher, CipherError};
