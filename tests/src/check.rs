@@ -48,8 +48,7 @@ pub async fn converged(setup: &Setup, sim: &Simulator, within: Duration) -> Dura
 /// Safety, for every submission: sequence 1..n without gap or repeat, ids unique, the last event equal to the state,
 /// and no (kyc, aml) pair that was never true. Returns the number of events.
 pub async fn safe(setup: &Setup, sim: &Simulator) -> usize {
-    let events = read(setup, TOPICS[0]).await;
-    let states = topics::states(&read(setup, TOPICS[1]).await);
+    let (events, states) = at_rest(setup).await;
     let mut ids = HashSet::new();
     let mut last: HashMap<Key, (u64, Value)> = HashMap::new();
     for event in &events {
@@ -70,6 +69,21 @@ pub async fn safe(setup: &Setup, sim: &Simulator) -> usize {
         equal_to_state(key, *sequence, data, states.get(key));
     }
     events.len()
+}
+
+/// Events and states of one moment: what a look of the service's own publishes between the two readings would show
+/// in the one and not in the other.
+async fn at_rest(setup: &Setup) -> (Vec<Record>, BTreeMap<Key, Snapshot>) {
+    let mut events = read(setup, TOPICS[0]).await;
+    for _ in 0..50 {
+        let states = topics::states(&read(setup, TOPICS[1]).await);
+        let again = read(setup, TOPICS[0]).await;
+        if again.len() == events.len() {
+            return (again, states);
+        }
+        events = again;
+    }
+    panic!("events go on without an end");
 }
 
 /// Prints where every topic ends, for whoever has to find out.
