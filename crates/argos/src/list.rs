@@ -46,7 +46,8 @@ pub fn decode_page(bytes: &[u8]) -> Result<Page, LookError> {
     Ok(page)
 }
 
-/// What is not shown, or cannot be read, is `None`: then the row cannot equal the ledger, and is looked at.
+/// What is not shown, or cannot be read, is `None`: the reconciler compares what is there, and looks if the vendor's
+/// clock is missing.
 fn row(item: Raw<'_>) -> Row {
     let aml = screening(item);
     Row {
