@@ -2,7 +2,8 @@
 //!
 //! Owns: webhook bodies ([`webhook`]), submission documents ([`document`]) and list pages ([`list`]), their
 //! timestamps ([`timestamp`]) and codes ([`reasons`]), the digest of personal data ([`personal`]), its encryption
-//! ([`cipher`]), what a failure means ([`status`]), and the HTTP client ([`client`]). No other room names a field of
+//! ([`cipher`]), what a failure means ([`status`]), its keys
+//! ([`api_key`]), and the HTTP client ([`client`]). No other room names a field of
 //! ARGOS.
 //!
 //! Must not know: Kafka, the ledger, the decision, configuration files.
@@ -16,6 +17,7 @@
 //! webhook is [`webhook::WebhookError::Encrypted`], a sealed answer is unreadable and says why.
 
 mod answer;
+pub mod api_key;
 pub mod cipher;
 pub mod client;
 pub mod document;
@@ -34,9 +36,9 @@ pub mod webhook;
 mod wire;
 mod words;
 
+pub use api_key::{ApiKeys, InvalidKeys};
 pub use cipher::{Cipher, CipherError, Derivation, KeyError, Mode};
 pub use client::{Client, ClientError, DateFormat, ListQuery, Project, Timeouts};
-pub use list::{Cursor, Page};
 pub use personal::{DigestKey, WeakKey};
 pub use reader::{Policy, Reader};
 pub use webhook::{Described, SealedError, Webhook, WebhookError};

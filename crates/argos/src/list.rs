@@ -5,27 +5,7 @@
 use crate::answer::{Answer, item_id, unexpected, unreadable};
 use crate::submission::{kyc_status, screening, time, updated_at};
 use crate::wire::{Raw, text_of};
-use models::{LookError, Row, SubmissionId};
-
-/// Where the next page starts: both parts go back to ARGOS as they came.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Cursor {
-    /// `nextpageKey.id`.
-    pub id: String,
-    /// `nextpageKey.created_at`, verbatim: its format is not documented.
-    pub created_at: String,
-}
-
-/// One page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// What its rows show, in ARGOS's order; may repeat, and may be fewer than asked for.
-    pub rows: Vec<(SubmissionId, Row)>,
-    /// The next page; `None` = this was the last, however many rows it has.
-    pub next: Option<Cursor>,
-    /// Items without a usable id. They are lost to the walk, so they are counted.
-    pub unreadable: usize,
-}
+use models::{LookError, Page, PageCursor, Row, SubmissionId};
 
 /// Reads the body of a success.
 ///
@@ -59,7 +39,7 @@ fn row(item: Raw<'_>) -> Row {
     }
 }
 
-fn cursor(next: Raw<'_>) -> Result<Option<Cursor>, LookError> {
+fn cursor(next: Raw<'_>) -> Result<Option<PageCursor>, LookError> {
     let Some([id, created_at]) = next.members(["id", "created_at"]) else {
         // A blank text is an absent cursor.
         let blank = next.string().is_some_and(|text| text.trim().is_empty());
@@ -67,7 +47,7 @@ fn cursor(next: Raw<'_>) -> Result<Option<Cursor>, LookError> {
     };
     let verbatim = |field: Raw<'_>| field.text().map(|text| field.string().unwrap_or(text).into_owned());
     match (id.and_then(verbatim), created_at.and_then(verbatim)) {
-        (Some(id), Some(created_at)) => Ok(Some(Cursor { id, created_at })),
+        (Some(id), Some(created_at)) => Ok(Some(PageCursor { id, created_at })),
         (None, None) if is_empty(next) => Ok(None),
         _ => Err(unreadable("nextpageKey has not both parts")),
     }

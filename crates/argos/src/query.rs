@@ -61,7 +61,7 @@ fn day(date: jiff::civil::Date, format: DateFormat) -> String {
 mod tests {
     use super::*;
     use crate::cipher::{Derivation, Mode};
-    use crate::list::Cursor;
+    use models::PageCursor as Cursor;
 
     fn base() -> Url {
         "http://127.0.0.1/v3/submission".parse().unwrap()

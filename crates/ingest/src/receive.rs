@@ -243,6 +243,7 @@ fn hint(
         claim: described.claim,
         body_digest,
         row: None,
+        erase: false,
         traceparent,
     }
 }

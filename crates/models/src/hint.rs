@@ -153,6 +153,9 @@ pub struct Hint {
     /// The list row behind a bulk hint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row: Option<Row>,
+    /// An operator has the submission erased: no look is made, nothing of it is kept or published again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erase: bool,
     /// W3C trace context of the request that brought it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,

@@ -2,9 +2,9 @@
 //!
 //! The contract, which the Kafka ledger and the in-memory one both keep:
 //!
-//! 1. For each partition: `Assigned`, any number of `Entries`, `Ready`, then `Hint`/`Skipped` in offset order for each
-//!    lane, until `Revoked`. Each assignment has a new `epoch`; an event of an older epoch is void.
-//! 2. `Assigned { fresh: false }` means that `Entries` carry only what changed since this process last held the
+//! 1. For each partition: `Assigned`, any number of `Entries` and `Memos`, `Ready`, then `Hint`/`Request`/`Skipped` in
+//!    offset order for each lane, until `Revoked`. Each assignment has a new `epoch`; an event of an older epoch is void.
+//! 2. `Assigned { fresh: false }` means that `Entries` and `Memos` carry only what changed since this process last held the
 //!    partition; the reconciler kept the rest.
 //! 3. After `CommitError::Lost` the outcome is unknown: the ledger sends `Revoked` for every partition that it held and
 //!    assigns those that are still its own anew. Nothing may be decided for them until `Ready`.
@@ -12,7 +12,7 @@
 //! 5. `Revoked` comes only when no batch with that partition is half-way: the future of a commit that was under way
 //!    has its outcome by then.
 
-use crate::{Entry, Event, Hint, Key, Snapshot, Time};
+use crate::{Entry, Event, Hint, Key, Memo, MemoKey, Notification, Request, Snapshot, Time};
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 
@@ -57,6 +57,15 @@ pub enum LedgerEvent {
         /// Key and entry.
         entries: Vec<(Key, Option<Entry>)>,
     },
+    /// Memos of a partition, in the ledger's order; `None` = forgotten.
+    Memos {
+        /// Which.
+        partition: i32,
+        /// Of this assignment.
+        epoch: u64,
+        /// Name and memo.
+        memos: Vec<(MemoKey, Option<Memo>)>,
+    },
     /// The ledger was read to its end; hints follow from these offsets.
     Ready {
         /// Which.
@@ -67,6 +76,8 @@ pub enum LedgerEvent {
         live: i64,
         /// The next offset of the bulk lane.
         bulk: i64,
+        /// How many partitions there are in all: the shares of a budget follow from it.
+        of: i32,
     },
     /// A hint.
     Hint {
@@ -82,6 +93,19 @@ pub enum LedgerEvent {
         key: Key,
         /// The hint.
         hint: Box<Hint>,
+    },
+    /// Somebody asks for a walk. Its offset counts as unsettled until the memo that grants or refuses it is committed.
+    Request {
+        /// Its partition.
+        partition: i32,
+        /// Of this assignment.
+        epoch: u64,
+        /// Its lane.
+        lane: Lane,
+        /// Its offset.
+        offset: i64,
+        /// What is asked for.
+        request: Request,
     },
     /// A record that is no hint for this partition: its offset counts as settled.
     Skipped {
@@ -146,23 +170,6 @@ pub struct DeadLetter {
     pub origin: Option<(String, i32, i64)>,
 }
 
-/// What operators are told on the control topic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Notification {
-    /// A hint's claim was not shown by any look of the ladder.
-    HintUnconfirmed {
-        /// The submission.
-        key: Key,
-        /// The vendor's trigger.
-        trigger: String,
-        /// The newest hint.
-        hint_id: Option<String>,
-        /// When the ladder ended.
-        at: Time,
-    },
-}
-
 /// What one decision changes.
 #[derive(Clone, Debug)]
 pub struct Write {
@@ -182,7 +189,8 @@ pub struct Write {
     pub notifications: Vec<Notification>,
 }
 
-/// What becomes durable together. Every partition that a write names must be in `progress`.
+/// What becomes durable together. Every partition that a write or a memo names must be in
+/// `progress`.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// Offsets, one row for each partition touched.
@@ -191,6 +199,10 @@ pub struct Batch {
     pub writes: Vec<Write>,
     /// Dead letters of records that could not be read at all.
     pub dead_letters: Vec<DeadLetter>,
+    /// Memos with the partition that they are written to.
+    pub memos: Vec<(i32, MemoKey, Memo)>,
+    /// For operators, besides those of the writes.
+    pub notifications: Vec<Notification>,
 }
 
 /// What became of a batch that was not committed.

@@ -14,6 +14,9 @@ pub mod facts;
 pub mod hint;
 pub mod ids;
 pub mod ledger;
+pub mod list;
+pub mod memo;
+pub mod notification;
 pub mod sink;
 pub mod time;
 pub mod truth;
@@ -23,9 +26,10 @@ pub use event::{Agreement, Cause, Event, EventKind, Previous, Provenance, Snapsh
 pub use facts::{Aml, AmlStatus, Facts, Kyc, KycStatus, Monitoring, Origin, Reason, Risk, SubmissionFacts};
 pub use hint::{Authentication, Claim, Hint, Notice, Notices, Row, Source};
 pub use ids::{InvalidId, Key, ProjectId, SubmissionId};
-pub use ledger::{
-    Batch, CommitError, DeadLetter, Lane, Ledger, LedgerEvent, Notification, Progress, StateChange, Write,
-};
+pub use ledger::{Batch, CommitError, DeadLetter, Lane, Ledger, LedgerEvent, Progress, StateChange, Write};
+pub use list::{Page, PageCursor, PageQuery};
+pub use memo::{Memo, MemoKey, Request, Standing, Sweep, SweepMemo, Totals, Walk, Walked};
+pub use notification::Notification;
 pub use sink::{HintSink, SinkError};
 pub use time::Time;
 pub use truth::{Answer, LookError, PersonalDigest, Reading, Submission, Truth, TruthSource};

@@ -1,6 +1,6 @@
 //! The seam through which the front door makes a hint durable.
 
-use crate::{Hint, Key};
+use crate::{Hint, Key, Request};
 use std::future::Future;
 
 use crate::ledger::Lane;
@@ -20,6 +20,9 @@ pub enum SinkError {
 pub trait HintSink: Send + Sync + 'static {
     /// Returns `Ok` only once the hint is durable (acknowledged by all in-sync replicas).
     fn accept(&self, key: &Key, lane: Lane, hint: &Hint) -> impl Future<Output = Result<(), SinkError>> + Send;
+
+    /// Makes a request durable, for the owner of partition 0.
+    fn request(&self, request: &Request) -> impl Future<Output = Result<(), SinkError>> + Send;
 
     /// Whether a hint could be made durable right now, as far as is known.
     fn is_available(&self) -> bool;

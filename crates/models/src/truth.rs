@@ -1,6 +1,6 @@
 //! What ARGOS said when asked, and the seam through which it is asked.
 
-use crate::{AmlStatus, Key, Kyc, Risk, Time};
+use crate::{AmlStatus, Key, Kyc, Page, PageQuery, Risk, Time};
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 use std::time::Duration;
@@ -92,8 +92,11 @@ pub enum LookError {
     UnknownProject,
 }
 
-/// The seam to ARGOS: one single GET for one submission.
+/// The seam to ARGOS: one submission, or one page of the list.
 pub trait TruthSource: Send + Sync + 'static {
     /// Asks once, bounded in time and size. No retries: the reconciler schedules those.
     fn look(&self, key: &Key) -> impl Future<Output = Result<Truth, LookError>> + Send;
+
+    /// Asks for one page of the list, bounded in time and size. No retries.
+    fn page(&self, query: &PageQuery) -> impl Future<Output = Result<Page, LookError>> + Send;
 }

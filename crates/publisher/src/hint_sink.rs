@@ -11,10 +11,10 @@
 mod prober;
 
 use crate::ledger::lock;
-use crate::record::{self, Topic};
+use crate::record::{self, Record, Topic};
 use crate::settings::{KafkaSettings, TopicNames, millis};
 use crate::stats::{KafkaMetrics, Listener};
-use models::{Hint, HintSink, Key, Lane, SinkError};
+use models::{Hint, HintSink, Key, Lane, Request, SinkError};
 use rdkafka::ClientContext;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -165,18 +165,16 @@ impl Inner {
     }
 
     /// Hands a record over without waiting.
-    fn hand_over(&self, lane: Lane, key: &Key, hint: &Hint, in_flight: InFlight) -> Result<(), SinkError> {
-        let (topic, name) = match lane {
-            Lane::Live => (Topic::Hints, &self.names.hints),
-            Lane::Bulk => (Topic::Bulk, &self.names.bulk),
-        };
-        let record = record::hint(topic, key, hint).map_err(|error| SinkError::Unavailable(error.to_string()))?;
+    fn hand_over(&self, record: &Record, in_flight: InFlight) -> Result<(), SinkError> {
+        let name = if record.topic == Topic::Bulk { &self.names.bulk } else { &self.names.hints };
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in &record.headers {
             headers = headers.insert(Header { key, value: Some(value) });
         }
-        let mut next: BaseRecord<'_, str, Vec<u8>, Box<InFlight>> =
-            BaseRecord::with_opaque_to(name, Box::new(in_flight)).key(key.as_str()).headers(headers);
+        let mut next: BaseRecord<'_, String, Vec<u8>, Box<InFlight>> =
+            BaseRecord::with_opaque_to(name, Box::new(in_flight)).headers(headers);
+        next.key = record.key.as_ref();
+        next.partition = record.partition;
         next.payload = record.payload.as_ref();
         let guard = self.producer.read().unwrap_or_else(PoisonError::into_inner);
         let Some(producer) = guard.as_ref() else {
@@ -237,14 +235,25 @@ impl KafkaHintSink {
         tokio::time::timeout(within, self.inner.places.acquire_many(all)).await.is_ok()
     }
 
-    async fn carry(&self, key: &Key, lane: Lane, hint: &Hint) -> Result<(), (&'static str, SinkError)> {
+    /// Hands a record over and waits for its acknowledgement; counts what became of it.
+    async fn deliver(&self, record: Result<Record, serde_json::Error>) -> Result<(), SinkError> {
+        let result = match record {
+            Ok(record) => self.carry(&record).await,
+            Err(error) => Err(("refused", SinkError::Unavailable(error.to_string()))),
+        };
+        let word = result.as_ref().map_or_else(|(word, _)| *word, |()| "acknowledged");
+        self.inner.health.metrics.deliveries.with_label_values(&[word]).inc();
+        result.map_err(|(_, error)| error)
+    }
+
+    async fn carry(&self, record: &Record) -> Result<(), (&'static str, SinkError)> {
         let inner = &self.inner;
         if !self.is_available() {
             return Err(("refused", SinkError::Unavailable("Kafka is not reachable".to_owned())));
         }
         let place = inner.places.clone().try_acquire_owned().map_err(|_| ("full", SinkError::Full))?;
         let (reply, answer) = oneshot::channel();
-        inner.hand_over(lane, key, hint, InFlight { _place: place, reply }).map_err(|error| match error {
+        inner.hand_over(record, InFlight { _place: place, reply }).map_err(|error| match error {
             SinkError::Full => ("full", error),
             SinkError::Unavailable(_) => ("refused", error),
         })?;
@@ -264,10 +273,15 @@ impl KafkaHintSink {
 
 impl HintSink for KafkaHintSink {
     async fn accept(&self, key: &Key, lane: Lane, hint: &Hint) -> Result<(), SinkError> {
-        let result = self.carry(key, lane, hint).await;
-        let word = result.as_ref().map_or_else(|(word, _)| *word, |()| "acknowledged");
-        self.inner.health.metrics.deliveries.with_label_values(&[word]).inc();
-        result.map_err(|(_, error)| error)
+        let topic = match lane {
+            Lane::Live => Topic::Hints,
+            Lane::Bulk => Topic::Bulk,
+        };
+        self.deliver(record::hint(topic, key, hint)).await
+    }
+
+    async fn request(&self, request: &Request) -> Result<(), SinkError> {
+        self.deliver(record::request(request)).await
     }
 
     fn is_available(&self) -> bool {

@@ -6,12 +6,16 @@
 //!
 //! Path: [`crate::ledger`] and [`crate::hint_sink`] turn what they are given into a [`Record`] here and only carry it.
 
-use models::{Batch, DeadLetter, Entry, Event, Hint, Key, Notification, Snapshot, StateChange, Write};
+use models::{
+    Batch, DeadLetter, Entry, Event, Hint, Key, Memo, MemoKey, Notification, Request, Snapshot, StateChange, Write,
+};
 
 /// Keys of the ledger that start so are not entries.
 pub const RESERVED_PREFIX: char = '_';
 /// The reserved ledger key, on partition 0, under which the layout is recorded.
 pub const META_PARTITIONS: &str = "_meta/partitions";
+/// The reserved key of a request on the bulk topic begins so; the project follows.
+pub const REQUEST_PREFIX: &str = "_request/";
 
 /// Which of the topics a record goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,11 +52,11 @@ pub struct Record {
 }
 
 impl Record {
-    fn plain(topic: Topic, key: &Key, payload: Option<Vec<u8>>) -> Record {
-        Record { topic, partition: None, key: Some(key.as_str().to_owned()), payload, headers: Vec::new() }
+    fn plain(topic: Topic, key: &str, payload: Option<Vec<u8>>) -> Record {
+        Record { topic, partition: None, key: Some(key.to_owned()), payload, headers: Vec::new() }
     }
 
-    fn json<T: serde::Serialize>(topic: Topic, key: &Key, value: &T) -> Result<Record, serde_json::Error> {
+    fn json<T: serde::Serialize>(topic: Topic, key: &str, value: &T) -> Result<Record, serde_json::Error> {
         let mut record = Record::plain(topic, key, Some(serde_json::to_vec(value)?));
         record.headers.push(("content-type", "application/json".to_owned()));
         Ok(record)
@@ -62,7 +66,7 @@ impl Record {
 /// An event: `CloudEvents` 1.0, binary mode (Kafka protocol binding, section 3.2). `ce_sequence` has 20 digits, so that
 /// it sorts as text. `traceparent` has no prefix, as tracing tools expect it.
 pub fn event(event: &Event) -> Result<Record, serde_json::Error> {
-    let mut record = Record::json(Topic::Events, &event.key, &event.data)?;
+    let mut record = Record::json(Topic::Events, event.key.as_str(), &event.data)?;
     record.headers.extend([
         ("ce_specversion", "1.0".to_owned()),
         ("ce_id", event.id.clone()),
@@ -84,19 +88,30 @@ pub fn event(event: &Event) -> Result<Record, serde_json::Error> {
 /// A snapshot, or its deletion.
 pub fn snapshot(key: &Key, snapshot: Option<&Snapshot>) -> Result<Record, serde_json::Error> {
     match snapshot {
-        Some(snapshot) => Record::json(Topic::State, key, snapshot),
-        None => Ok(Record::plain(Topic::State, key, None)),
+        Some(snapshot) => Record::json(Topic::State, key.as_str(), snapshot),
+        None => Ok(Record::plain(Topic::State, key.as_str(), None)),
     }
 }
 
 /// A ledger entry, or its deletion, on the partition whose offsets ride along.
 pub fn entry(partition: i32, key: &Key, entry: Option<&Entry>) -> Record {
-    Record { partition: Some(partition), ..Record::plain(Topic::Ledger, key, entry.map(Entry::encode)) }
+    Record { partition: Some(partition), ..Record::plain(Topic::Ledger, key.as_str(), entry.map(Entry::encode)) }
+}
+
+/// A memo on the partition that it belongs to.
+pub fn memo(partition: i32, key: &MemoKey, memo: &Memo) -> Record {
+    Record { partition: Some(partition), ..Record::plain(Topic::Ledger, &key.to_string(), Some(memo.encode())) }
+}
+
+/// A request to the owner of partition 0.
+pub fn request(request: &Request) -> Result<Record, serde_json::Error> {
+    let key = format!("{REQUEST_PREFIX}{}", request.project());
+    Ok(Record { partition: Some(0), ..Record::json(Topic::Bulk, &key, request)? })
 }
 
 /// A hint on the topic of its lane.
 pub fn hint(topic: Topic, key: &Key, hint: &Hint) -> Result<Record, serde_json::Error> {
-    let mut record = Record::json(topic, key, hint)?;
+    let mut record = Record::json(topic, key.as_str(), hint)?;
     if let Some(trace) = &hint.traceparent {
         record.headers.push(("traceparent", trace.clone()));
     }
@@ -126,8 +141,7 @@ pub fn dead_letter(letter: &DeadLetter) -> Record {
 
 /// A notification for operators.
 pub fn notification(notice: &Notification) -> Result<Record, serde_json::Error> {
-    let Notification::HintUnconfirmed { key, .. } = notice;
-    Record::json(Topic::Notifications, key, notice)
+    Record::json(Topic::Notifications, notice.key(), notice)
 }
 
 /// The record that states how many partitions the ledger has.
@@ -174,5 +188,9 @@ pub fn batch(batch: &Batch) -> Result<Vec<Record>, serde_json::Error> {
     for write in &batch.writes {
         records_of(write, &mut records)?;
     }
+    for notice in &batch.notifications {
+        records.push(notification(notice)?);
+    }
+    records.extend(batch.memos.iter().map(|(partition, key, content)| memo(*partition, key, content)));
     Ok(records)
 }

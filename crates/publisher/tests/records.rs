@@ -104,6 +104,7 @@ fn hint() -> Hint {
         notices: Notices::default(),
         body_digest: "ab".repeat(32),
         row: None,
+        erase: false,
         traceparent: None,
     }
 }

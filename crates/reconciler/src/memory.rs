@@ -4,8 +4,8 @@
 //! batch of an older one is refused, a member that joins or leaves moves partitions. It is gone with the process.
 
 use models::{
-    Batch, CommitError, DeadLetter, Entry, Event, Hint, HintSink, Key, Lane, Ledger, LedgerEvent, Notification,
-    SinkError, Snapshot, StateChange,
+    Batch, CommitError, DeadLetter, Entry, Event, Hint, HintSink, Key, Lane, Ledger, LedgerEvent, Memo, MemoKey,
+    Notification, Request, SinkError, Snapshot, StateChange,
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
@@ -23,13 +23,22 @@ pub enum Fault {
     LostBeforeCommit,
 }
 
+/// A record of a lane.
+#[derive(Clone, Debug)]
+enum Record {
+    Hint(Key, Box<Hint>),
+    Request(Request),
+}
+
 #[derive(Debug, Default)]
 struct Partition {
-    live: Vec<(Key, Hint)>,
-    bulk: Vec<(Key, Hint)>,
+    live: Vec<Record>,
+    bulk: Vec<Record>,
     entries: BTreeMap<Key, Entry>,
     /// Every change of an entry, in order: what a member that comes back reads from where it was.
     log: Vec<(Key, Option<Entry>)>,
+    /// Small, and told anew at each assignment.
+    memos: BTreeMap<MemoKey, Memo>,
     /// Up to where each member's entries are right.
     kept: BTreeMap<usize, usize>,
     committed: (i64, i64),
@@ -115,6 +124,11 @@ impl MemoryBroker {
         self.lock().states.clone()
     }
 
+    /// The memos of a partition.
+    pub fn memos(&self, partition: usize) -> BTreeMap<MemoKey, Memo> {
+        self.lock().partitions.get(partition).map(|held| held.memos.clone()).unwrap_or_default()
+    }
+
     /// The ledger's entry of a key.
     pub fn entry(&self, key: &Key) -> Option<Entry> {
         self.lock().partitions.iter().find_map(|partition| partition.entries.get(key).cloned())
@@ -150,10 +164,22 @@ impl MemoryBroker {
         }
         let count = inner.partitions.len();
         let partition = &mut inner.partitions[place(key, count)];
+        let record = Record::Hint(key.clone(), Box::new(hint.clone()));
         match lane {
-            Lane::Live => partition.live.push((key.clone(), hint.clone())),
-            Lane::Bulk => partition.bulk.push((key.clone(), hint.clone())),
+            Lane::Live => partition.live.push(record),
+            Lane::Bulk => partition.bulk.push(record),
         }
+        drop(inner);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    fn ask(&self, request: &Request) -> Result<(), SinkError> {
+        let mut inner = self.lock();
+        if inner.unavailable {
+            return Err(SinkError::Unavailable("switched off".to_owned()));
+        }
+        inner.partitions[0].bulk.push(Record::Request(request.clone()));
         drop(inner);
         self.changed.notify_waiters();
         Ok(())
@@ -200,7 +226,7 @@ impl Inner {
 
     fn assign(&mut self, index: usize) {
         self.epochs += 1;
-        let epoch = self.epochs;
+        let (epoch, of) = (self.epochs, self.partitions.len() as i32);
         let partition = &mut self.partitions[index];
         partition.epoch = epoch;
         partition.position = partition.committed;
@@ -214,7 +240,9 @@ impl Inner {
         let (live, bulk) = partition.committed;
         events.push_back(LedgerEvent::Assigned { partition: number, epoch, fresh: kept.is_none() });
         events.push_back(LedgerEvent::Entries { partition: number, epoch, entries });
-        events.push_back(LedgerEvent::Ready { partition: number, epoch, live, bulk });
+        let memos = partition.memos.iter().map(|(key, memo)| (key.clone(), Some(memo.clone()))).collect();
+        events.push_back(LedgerEvent::Memos { partition: number, epoch, memos });
+        events.push_back(LedgerEvent::Ready { partition: number, epoch, live, bulk, of });
     }
 
     fn commit(&mut self, member: usize, batch: Batch) -> Result<(), CommitError> {
@@ -255,6 +283,10 @@ impl Inner {
             self.partitions[row.partition as usize].committed = (row.live, row.bulk);
         }
         self.dead_letters.extend(batch.dead_letters);
+        self.notifications.extend(batch.notifications);
+        for (partition, key, memo) in batch.memos {
+            self.partitions[partition as usize].memos.insert(key, memo);
+        }
         for write in batch.writes {
             self.events.extend(write.events);
             self.dead_letters.extend(write.dead_letter);
@@ -289,17 +321,12 @@ impl Inner {
                 (Lane::Bulk, &partition.bulk, &mut partition.position.1),
             ];
             for (lane, log, position) in lanes {
-                if let Some((key, hint)) = log.get(*position as usize) {
-                    let offset = *position;
+                if let Some(record) = log.get(*position as usize) {
+                    let (partition, epoch, offset) = (index as i32, partition.epoch, *position);
                     *position += 1;
-                    let (key, hint) = (key.clone(), Box::new(hint.clone()));
-                    return Some(LedgerEvent::Hint {
-                        partition: index as i32,
-                        epoch: partition.epoch,
-                        lane,
-                        offset,
-                        key,
-                        hint,
+                    return Some(match record.clone() {
+                        Record::Hint(key, hint) => LedgerEvent::Hint { partition, epoch, lane, offset, key, hint },
+                        Record::Request(request) => LedgerEvent::Request { partition, epoch, lane, offset, request },
                     });
                 }
             }
@@ -311,6 +338,10 @@ impl Inner {
 impl HintSink for MemoryBroker {
     fn accept(&self, key: &Key, lane: Lane, hint: &Hint) -> impl Future<Output = Result<(), SinkError>> + Send {
         std::future::ready(self.append(key, lane, hint))
+    }
+
+    fn request(&self, request: &Request) -> impl Future<Output = Result<(), SinkError>> + Send {
+        std::future::ready(self.ask(request))
     }
 
     fn is_available(&self) -> bool {

@@ -111,7 +111,7 @@ impl State {
                     held.restore(entries);
                 }
             }
-            LedgerEvent::Ready { partition, epoch, live, bulk } => {
+            LedgerEvent::Ready { partition, epoch, live, bulk, of: _ } => {
                 if let Some(held) = self.current(partition, epoch) {
                     held.start(live, bulk);
                 }
@@ -134,7 +134,12 @@ impl State {
                 }
                 self.gauges();
             }
-            LedgerEvent::Failed(_) => {}
+            LedgerEvent::Request { partition, epoch, lane, offset, .. } => {
+                if let Some(held) = self.current(partition, epoch) {
+                    held.window(lane).skip(offset);
+                }
+            }
+            LedgerEvent::Memos { .. } | LedgerEvent::Failed(_) => {}
         }
     }
 

@@ -44,6 +44,7 @@ pub(crate) enum Mode {
 pub(crate) struct FakeSink {
     pub(crate) mode: Mutex<Mode>,
     pub(crate) accepted: Mutex<Vec<(Key, Lane, Hint)>>,
+    pub(crate) requests: Mutex<Vec<models::Request>>,
     /// One permit for each hint that came in.
     pub(crate) entered: Semaphore,
     pub(crate) release: Semaphore,
@@ -62,6 +63,14 @@ impl HintSink for FakeSink {
             Mode::Slow => self.release.acquire().await.unwrap().forget(),
         }
         self.accepted.lock().unwrap().push((key.clone(), lane, hint.clone()));
+        Ok(())
+    }
+
+    async fn request(&self, request: &models::Request) -> Result<(), SinkError> {
+        match *self.mode.lock().unwrap() {
+            Mode::Accepting | Mode::Slow => self.requests.lock().unwrap().push(request.clone()),
+            Mode::Full | Mode::Failing | Mode::Absent => return Err(SinkError::Unavailable("no broker".to_owned())),
+        }
         Ok(())
     }
 
@@ -90,6 +99,7 @@ impl Server {
         let sink = Arc::new(FakeSink {
             mode: Mutex::new(Mode::Accepting),
             accepted: Mutex::default(),
+            requests: Mutex::default(),
             entered: Semaphore::new(0),
             release: Semaphore::new(0),
         });

@@ -10,8 +10,8 @@ use super::foreign::Mover;
 use super::group::Member;
 use super::lock;
 use crate::partition::partition_of;
-use crate::record::RESERVED_PREFIX;
-use models::{DeadLetter, Hint, Key, Lane, LedgerEvent, Progress};
+use crate::record::{REQUEST_PREFIX, RESERVED_PREFIX};
+use models::{DeadLetter, Hint, Key, Lane, LedgerEvent, Progress, Request};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 use rdkafka::message::{BorrowedMessage, Message};
@@ -66,7 +66,7 @@ impl Flow {
             }
             let Progress { partition, epoch, live, bulk } = start;
             tracing::info!(partition, epoch, live, bulk, ledger_next, "partition runs");
-            member.send(LedgerEvent::Ready { partition, epoch, live, bulk });
+            member.send(LedgerEvent::Ready { partition, epoch, live, bulk, of: self.partitions });
             for lane in [Lane::Live, Lane::Bulk] {
                 set_paused(consumer, lane, partition, false);
             }
@@ -159,6 +159,9 @@ impl Flow {
     ) -> Option<LedgerEvent> {
         let (partition, offset) = (message.partition(), message.offset());
         let skipped = |dead_letter| LedgerEvent::Skipped { partition, epoch, lane, offset, dead_letter };
+        if let Some(request) = read_request(message) {
+            return Some(LedgerEvent::Request { partition, epoch, lane, offset, request });
+        }
         let Ok((key, hint)) = read(message) else {
             if message.key().is_some_and(|key| key.first() == Some(&(RESERVED_PREFIX as u8))) {
                 tracing::warn!(partition, offset, "a reserved key that this release does not know is passed over");
@@ -193,6 +196,12 @@ fn read(message: &BorrowedMessage<'_>) -> Result<(Key, Box<Hint>), ()> {
     let key = Key::parse(key).map_err(|_| ())?;
     let hint = serde_json::from_slice(message.payload().unwrap_or_default()).map_err(|_| ())?;
     Ok((key, Box::new(hint)))
+}
+
+/// A request counts only on partition 0, whose owner runs the sweeps.
+fn read_request(message: &BorrowedMessage<'_>) -> Option<Request> {
+    let asks = message.partition() == 0 && message.key()?.starts_with(REQUEST_PREFIX.as_bytes());
+    asks.then(|| serde_json::from_slice(message.payload().unwrap_or_default()).ok()).flatten()
 }
 
 fn judge(member: &Member, lane: Lane, partition: i32, offset: i64) -> Verdict {

@@ -21,7 +21,7 @@ use crate::errors;
 use crate::record::RESERVED_PREFIX;
 use crate::settings::{KafkaSettings, millis};
 use crate::stats::Listener;
-use models::{Entry, Key, Lane, LedgerEvent, Progress};
+use models::{Entry, Key, Lane, LedgerEvent, Memo, MemoKey, Progress};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -324,14 +324,14 @@ impl<'a> Restorer<'a> {
     }
 
     fn read_assigned(&self, job: &Job, from: i64) -> Result<i64, Stop> {
-        let (mut next, mut chunk) = (from, Vec::new());
+        let (mut next, mut chunk) = (from, Chunk::default());
         loop {
             self.check(job)?;
             match self.committed.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
                     next = message.offset() + 1;
-                    chunk.extend(decode(&message)?);
-                    if chunk.len() >= CHUNK {
+                    chunk.take(&message)?;
+                    if chunk.entries.len() >= CHUNK {
                         self.hand_on(job, &mut chunk)?;
                     }
                 }
@@ -351,28 +351,43 @@ impl<'a> Restorer<'a> {
         }
     }
 
-    fn hand_on(&self, job: &Job, chunk: &mut Vec<(Key, Option<Entry>)>) -> Result<(), Stop> {
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        let entries = std::mem::take(chunk);
-        let event = LedgerEvent::Entries { partition: job.partition, epoch: job.epoch, entries };
-        self.events.blocking_send(event).map_err(|_| Stop::Void)
+    fn hand_on(&self, job: &Job, chunk: &mut Chunk) -> Result<(), Stop> {
+        let (partition, epoch) = (job.partition, job.epoch);
+        let Chunk { entries, memos } = std::mem::take(chunk);
+        let told = [
+            (!entries.is_empty()).then_some(LedgerEvent::Entries { partition, epoch, entries }),
+            (!memos.is_empty()).then_some(LedgerEvent::Memos { partition, epoch, memos }),
+        ];
+        told.into_iter().flatten().try_for_each(|event| self.events.blocking_send(event).map_err(|_| Stop::Void))
     }
 }
 
-/// One ledger record; nothing for reserved keys.
-fn decode(message: &BorrowedMessage<'_>) -> Result<Option<(Key, Option<Entry>)>, Stop> {
-    let at = || format!("{}/{} at offset {}", message.topic(), message.partition(), message.offset());
-    let text = message.key().and_then(|key| std::str::from_utf8(key).ok());
-    let Some(text) = text else {
-        return Err(Stop::Unreadable(format!("{}: a ledger record without a key", at())));
-    };
-    if text.starts_with(RESERVED_PREFIX) {
-        return Ok(None);
+/// What was read and not handed on yet.
+#[derive(Default)]
+struct Chunk {
+    entries: Vec<(Key, Option<Entry>)>,
+    memos: Vec<(MemoKey, Option<Memo>)>,
+}
+
+impl Chunk {
+    /// Takes one ledger record in. Reserved keys that this release does not know are passed over.
+    fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<(), Stop> {
+        let at = || format!("{}/{} at offset {}", message.topic(), message.partition(), message.offset());
+        let text = message.key().and_then(|key| std::str::from_utf8(key).ok());
+        let Some(text) = text else {
+            return Err(Stop::Unreadable(format!("{}: a ledger record without a key", at())));
+        };
+        let unreadable = |error: &dyn std::fmt::Display| Stop::Unreadable(format!("{}: {error}", at()));
+        if text.starts_with(RESERVED_PREFIX) {
+            if let Some(key) = MemoKey::parse(text) {
+                let memo = message.payload().map(Memo::decode).transpose().map_err(|error| unreadable(&error))?;
+                self.memos.push((key, memo));
+            }
+            return Ok(());
+        }
+        let key = Key::parse(text).map_err(|error| unreadable(&error))?;
+        let entry = message.payload().map(Entry::decode).transpose().map_err(|error| unreadable(&error))?;
+        self.entries.push((key, entry));
+        Ok(())
     }
-    let key = Key::parse(text).map_err(|error| Stop::Unreadable(format!("{}: {error}", at())))?;
-    let entry = message.payload().map(Entry::decode).transpose();
-    let entry = entry.map_err(|error| Stop::Unreadable(format!("{}: {error}", at())))?;
-    Ok(Some((key, entry)))
 }

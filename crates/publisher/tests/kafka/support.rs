@@ -166,6 +166,7 @@ pub(crate) fn hint(number: u32) -> Hint {
         notices: Notices::default(),
         body_digest: String::new(),
         row: None,
+        erase: false,
         traceparent: None,
     }
 }
@@ -232,7 +233,7 @@ impl Driver {
                     };
                 }
             }
-            LedgerEvent::Ready { partition, epoch, live, bulk } => {
+            LedgerEvent::Ready { partition, epoch, live, bulk, .. } => {
                 self.held.insert(partition, Part { epoch, ready: true, live, bulk });
             }
             LedgerEvent::Hint { partition, epoch, lane, offset, key, .. } => {
@@ -290,7 +291,7 @@ impl Driver {
     }
 
     pub(crate) fn batch(&self, partition: i32, writes: Vec<Write>) -> Batch {
-        Batch { progress: vec![self.progress(partition)], writes, dead_letters: Vec::new() }
+        Batch { progress: vec![self.progress(partition)], writes, ..Batch::default() }
     }
 
     /// Commits, and goes on following events meanwhile.

@@ -31,6 +31,10 @@ struct World {
 }
 
 impl TruthSource for World {
+    async fn page(&self, _query: &models::PageQuery) -> Result<models::Page, LookError> {
+        Ok(models::Page::default())
+    }
+
     async fn look(&self, key: &Key) -> Result<Truth, LookError> {
         let asked_at = self.clock.now();
         *self.looks.lock().unwrap().entry(key.clone()).or_default() += 1;
@@ -113,6 +117,7 @@ impl Lab {
             notices: models::Notices::default(),
             body_digest: String::new(),
             row: None,
+            erase: false,
             traceparent: None,
         };
         self.broker.accept(key, Lane::Live, &hint).await.unwrap();

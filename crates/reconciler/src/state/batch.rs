@@ -89,6 +89,7 @@ impl State {
             progress: self.progress.clone(),
             writes: self.committing.iter().map(write).collect(),
             dead_letters: self.committing_unreadable.iter().map(|(_, letter)| letter.clone()).collect(),
+            ..Batch::default()
         })
     }
 
@@ -181,6 +182,7 @@ impl State {
         for notification in &decision.notifications {
             match notification {
                 Notification::HintUnconfirmed { .. } => metrics.hint_unconfirmed.inc(),
+                _ => {}
             }
         }
         if let Some(letter) = &decision.dead_letter {

@@ -57,6 +57,7 @@ fn row(status: KycStatus, aml: Option<&str>) -> Hint {
             updated_at: Some(UPDATED),
             created_at: Some(UPDATED),
         }),
+        erase: false,
         traceparent: None,
     }
 }
@@ -105,7 +106,7 @@ fn a_timer_that_cannot_be_served_yet_does_not_spin_the_loop() {
     let key = Key::parse("acme/k3f9x1mes3ugzb").unwrap();
     state.on_event(LedgerEvent::Assigned { partition: 0, epoch: 1, fresh: true }, UPDATED);
     state.on_event(LedgerEvent::Entries { partition: 0, epoch: 1, entries: vec![(key, Some(entry))] }, UPDATED);
-    state.on_event(LedgerEvent::Ready { partition: 0, epoch: 1, live: 0, bulk: 0 }, UPDATED);
+    state.on_event(LedgerEvent::Ready { partition: 0, epoch: 1, live: 0, bulk: 0, of: 1 }, UPDATED);
     let overdue = due + std::time::Duration::from_secs(1);
     assert_eq!(state.next_wake(overdue, true), Some(due));
     assert_eq!(state.next_wake(overdue, false), None, "the end of a look wakes the loop");
