@@ -5,24 +5,25 @@
 //! `query` writes what it asks.
 //!
 //! Path: [`Client::look`](models::TruthSource::look) builds the URL, sends, maps the status, reads the body up to
-//! its bound, opens it if the project encrypts, decodes. Nothing is retried, no redirect is followed, no proxy is
+//! its bound, opens it if the project encrypts, decodes. Nothing is retried, but for a second API key
+//! after a refusal of the first ([`crate::api_key`]); no redirect is followed, no proxy is
 //! taken from the environment: the API key goes to the configured host only. Dropping the future drops the request.
 //!
 //! Of an encrypting project, an answer that stays shut is [`LookError::Denied`] and never "absent": a wrong key,
 //! derivation or mode shuts them all, and must open the breaker and keep the hints.
 
+use crate::api_key::ApiKeys;
 use crate::cipher::{Cipher, Nonce};
-use crate::list::{Cursor, Page, decode_page};
+use crate::list::decode_page;
 use crate::query::{self, Seal};
 use crate::sealed::{self, Opened};
 use crate::status::{self, Failure};
 use crate::{document, reader::Reader};
-use models::{Key, LookError, ProjectId, Time, Truth, TruthSource};
+use models::{Key, LookError, Page, PageCursor, PageQuery, ProjectId, Time, Truth, TruthSource};
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use rustls::ClientConfig;
 use rustls::crypto::SecureRandom;
 use rustls_platform_verifier::BuilderVerifierExt;
-use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
@@ -75,8 +76,8 @@ pub struct Project {
     /// The address before `/submission`, for example `https://rest-api.argosidentity.com/v3`. Whether plain HTTP is
     /// acceptable is for the configuration to say.
     pub base_url: Url,
-    /// The API key.
-    pub api_key: SecretString,
+    /// The API keys.
+    pub api_keys: ApiKeys,
     /// How its documents are read.
     pub reader: Reader,
     /// Limits in time.
@@ -85,7 +86,7 @@ pub struct Project {
     pub max_body: usize,
     /// How days are written.
     pub date_format: DateFormat,
-    /// For a project that encrypts its API; `None` = in clear. Its first key should be that of [`Project::api_key`].
+    /// For a project that encrypts its API; `None` = in clear. Its first key should be the first of [`Project::api_keys`].
     pub cipher: Option<Arc<Cipher>>,
 }
 
@@ -94,11 +95,11 @@ impl Project {
     pub const MAX_BODY: usize = 4 * 1024 * 1024;
 
     /// With default limits.
-    pub fn new(id: ProjectId, base_url: Url, api_key: SecretString, reader: Reader) -> Project {
+    pub fn new(id: ProjectId, base_url: Url, api_keys: ApiKeys, reader: Reader) -> Project {
         Project {
             id,
             base_url,
-            api_key,
+            api_keys,
             reader,
             timeouts: Timeouts::default(),
             max_body: Project::MAX_BODY,
@@ -114,9 +115,6 @@ pub enum ClientError {
     /// An address that takes no path, such as `mailto:`.
     #[error("project {0}: the base address takes no path")]
     BaseUrl(ProjectId),
-    /// An API key that no header can carry.
-    #[error("project {0}: the API key has characters that no header can carry")]
-    ApiKey(ProjectId),
     /// Two projects of one name.
     #[error("project {0} is configured twice")]
     Duplicate(ProjectId),
@@ -138,7 +136,7 @@ pub struct ListQuery {
     /// Created on this day or earlier. Whether the day itself is included is not documented.
     pub end_date: Option<jiff::civil::Date>,
     /// Where to go on.
-    pub cursor: Option<Cursor>,
+    pub cursor: Option<PageCursor>,
 }
 
 /// A client for several projects; cheap to share behind an `Arc`.
@@ -151,7 +149,6 @@ pub struct Client {
 struct Connected {
     http: reqwest::Client,
     submission: Url,
-    api_key: HeaderValue,
     settings: Project,
     random: &'static dyn SecureRandom,
     /// The cipher has opened an answer, so its mode and a key are right.
@@ -197,6 +194,21 @@ impl TruthSource for Client {
             Got::Absent => Ok(Truth { asked_at, answer: models::Answer::Absent }),
         }
     }
+
+    async fn page(&self, query: &PageQuery) -> Result<Page, LookError> {
+        let project = self.project(&query.project)?;
+        let day = |time: Time| jiff::Timestamp::from_millisecond(time.as_millis()).ok();
+        let date = |time: Time| day(time).map(|stamp| jiff::tz::Offset::UTC.to_datetime(stamp).date());
+        // Zone and ends of the days are not documented: one day wider on each side.
+        let wide = jiff::Span::new().days(1);
+        let list = ListQuery {
+            count: 50,
+            start_date: query.from.and_then(date).map(|date| date.saturating_sub(wide)),
+            end_date: query.to.and_then(date).map(|date| date.saturating_add(wide)),
+            cursor: query.cursor.clone(),
+        };
+        self.list(&project.settings.id, &list).await
+    }
 }
 
 /// What a GET brought.
@@ -215,9 +227,6 @@ impl Connected {
             .map_err(|()| ClientError::BaseUrl(project.id.clone()))?
             .pop_if_empty()
             .push("submission");
-        let mut api_key = HeaderValue::from_str(project.api_key.expose_secret())
-            .map_err(|_| ClientError::ApiKey(project.id.clone()))?;
-        api_key.set_sensitive(true);
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls(submission.scheme() == "https").map_err(ClientError::Tls)?)
             .user_agent(user_agent)
@@ -229,7 +238,7 @@ impl Connected {
             .build()
             .map_err(ClientError::Http)?;
         let random = rustls::crypto::ring::default_provider().secure_random;
-        Ok(Connected { http, submission, api_key, settings: project, random, proven: AtomicBool::new(false) })
+        Ok(Connected { http, submission, settings: project, random, proven: AtomicBool::new(false) })
     }
 
     /// A nonce of 96 random bits: unique for as many messages as a key of ARGOS's will ever see.
@@ -242,9 +251,24 @@ impl Connected {
         Ok(Some((cipher, nonce)))
     }
 
+    /// Asks with the best key. While two are valid, a refusal of the one is held back until the other was tried.
     async fn get(&self, url: Url, clock: &Clock) -> Result<Got, LookError> {
+        let keys = &self.settings.api_keys;
+        let mut tried = Vec::new();
+        let mut result = Err(LookError::Denied("there is no API key".to_owned()));
+        while let (Err(LookError::Denied(_)), Some(key)) = (&result, keys.untried(&tried)) {
+            result = self.get_with(key.clone(), url.clone(), clock).await;
+            if result.is_ok() && !tried.is_empty() {
+                keys.prefer(&key);
+            }
+            tried.push(key);
+        }
+        result
+    }
+
+    async fn get_with(&self, key: HeaderValue, url: Url, clock: &Clock) -> Result<Got, LookError> {
         let Timeouts { connect, headers, body } = self.settings.timeouts;
-        let sent = self.http.get(url).header(API_KEY, self.api_key.clone()).send();
+        let sent = self.http.get(url).header(API_KEY, key).send();
         let mut answer = tokio::time::timeout(connect + headers, sent)
             .await
             .map_err(|_| LookError::Retry("timed out waiting for the headers".to_owned()))?

@@ -3,9 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 mod encrypted;
+mod keys;
 mod servers;
 
-use argos::{Client, Cursor, ListQuery, Policy, Project, Reader, Timeouts};
+use argos::{ApiKeys, Client, ListQuery, Policy, Project, Reader, Timeouts};
 use models::{Answer, Key, KycStatus, LookError, ProjectId, Time, Truth, TruthSource};
 use servers::{raw_server, server};
 use std::net::SocketAddr;
@@ -20,8 +21,8 @@ const SHORT: Duration = Duration::from_millis(150);
 
 fn project(address: &str) -> Project {
     let reader = Reader { include: Policy::USER_ID, ..Reader::default() };
-    let mut project =
-        Project::new(ProjectId::new("acme").unwrap(), address.parse().unwrap(), "key-0001".into(), reader);
+    let keys = ApiKeys::new(&["key-0001".into()]).unwrap();
+    let mut project = Project::new(ProjectId::new("acme").unwrap(), address.parse().unwrap(), keys, reader);
     project.timeouts = Timeouts { connect: SHORT, headers: Duration::from_secs(5), body: Duration::from_secs(5) };
     project
 }
@@ -246,7 +247,10 @@ async fn a_list_is_asked_with_count_days_and_cursor() {
     let mut compact = project(&format!("http://{address}/v3"));
     compact.date_format = argos::DateFormat::Compact;
     client_of(compact).list(&id, &query).await.unwrap();
-    assert_eq!(first.next, Some(Cursor { id: "x".into(), created_at: "2026-03-02T05:27:56.279+00:00".into() }));
+    assert_eq!(
+        first.next,
+        Some(models::PageCursor { id: "x".into(), created_at: "2026-03-02T05:27:56.279+00:00".into() })
+    );
     let targets: Vec<String> = seen.lock().unwrap().iter().map(|seen| seen.target.clone()).collect();
     assert_eq!(
         targets,
@@ -266,11 +270,7 @@ fn mistakes_of_configuration_are_told_with_the_project() {
     let build = |projects| Client::new(projects, Arc::clone(&clock), "x").err().unwrap().to_string();
     assert!(build(vec![project("mailto:x")]).contains("acme"));
     assert!(build(vec![project("http://127.0.0.1:1"), project("http://127.0.0.1:2")]).contains("twice"));
-    let mut bad_key = project("http://127.0.0.1:1");
-    bad_key.api_key = "key\n0001".into();
-    let text = build(vec![bad_key.clone()]);
-    assert!(text.contains("API key") && !text.contains("0001"), "{text}");
-    assert!(!format!("{bad_key:?}").contains("0001"));
+    assert!(!format!("{:?}", project("http://127.0.0.1:1")).contains("0001"));
 }
 
 #[tokio::test]
