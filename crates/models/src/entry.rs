@@ -145,12 +145,17 @@ impl Pending {
     /// How many distinct claims are kept; the oldest goes first.
     pub const MAX_CLAIMS: usize = 8;
 
+    /// Whether as many claims wait as are kept.
+    pub fn is_full(&self) -> bool {
+        self.claims.len() >= Self::MAX_CLAIMS
+    }
+
     /// Adds a claim unless it is there already; says whether it was new.
     pub fn add_claim(&mut self, claim: &Claim) -> bool {
         if self.claims.contains(claim) {
             return false;
         }
-        if self.claims.len() == Self::MAX_CLAIMS {
+        if self.is_full() {
             self.claims.remove(0);
         }
         self.claims.push(claim.clone());

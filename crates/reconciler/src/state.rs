@@ -14,7 +14,7 @@ use crate::decision::{self, Case, Decision, Outcome, Wake};
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::queue::{Next, Queue, Ticket};
-use models::{Answer, CheckReason, DeadLetter, Entry, Hint, Key, Lane, LedgerEvent, LookError, Time, Truth};
+use models::{Answer, CheckReason, DeadLetter, Entry, Hint, Key, Lane, LedgerEvent, LookError, Row, Time, Truth};
 use std::collections::{BTreeMap, HashMap};
 
 /// One project as the loop sees it.
@@ -153,20 +153,23 @@ impl State {
             return;
         };
         self.metrics.hints.with_label_values(&[lane.as_str(), hint.source.as_str()]).inc();
-        let entry = held.entries.get(&key);
         // A look that is under way began before this hint was read: it covers nothing of it.
         let idle = !held.work.contains_key(&key);
-        if entry.is_some_and(|entry| entry.is_erased() || (idle && is_covered(entry, &hint))) {
+        let entry = held.entries.get(&key);
+        let equal = entry.is_some_and(|entry| hint.row.as_ref().is_some_and(|row| is_equal(entry, row)));
+        let gathered = Gathered::of_hint(hint, lane, offset);
+        if entry.is_some_and(|entry| entry.is_erased() || (idle && (equal || gathered.wake.is_covered_by(entry)))) {
             held.window(lane).skip(offset);
             self.metrics.hints_coalesced.inc();
             return;
         }
         held.window(lane).open(offset);
-        let gathered = Gathered::of_hint(hint, lane, offset);
         if let Some(work) = held.work.get_mut(&key) {
             self.metrics.hints_coalesced.inc();
             let promoted = work.add(gathered, lane);
-            if promoted {
+            if work.erases() {
+                self.enqueue_or_hold(partition, key, lane, now);
+            } else if promoted {
                 self.enqueue(partition, key, lane, now);
             }
         } else {
@@ -175,19 +178,25 @@ impl State {
         }
     }
 
-    /// Queues a key that a hint woke, unless it backs off after a failure: then the hint is set aside with it. An
-    /// operator's request does not wait.
+    /// Queues a key that hints woke. They are set aside with it while it backs off after a failure, or while too many
+    /// claims wait; an operator's request does not wait, and an erasure needs no look.
     fn enqueue_or_hold(&mut self, partition: i32, key: Key, lane: Lane, now: Time) {
         let held = self.partitions.get(&partition);
-        let check = held.and_then(|held| held.entries.get(&key)?.check);
-        let backs_off = check.is_some_and(|check| {
-            matches!(check.reason, CheckReason::Failed | CheckReason::DeadLettered) && check.due > now
+        let Some(work) = held.and_then(|held| held.work.get(&key)) else { return };
+        let wake = &work.current.wake;
+        let entry = held.and_then(|held| held.entries.get(&key));
+        let erases = wake.erase;
+        let waits = entry.is_some_and(|entry| {
+            let backs_off = entry.check.is_some_and(|check| {
+                matches!(check.reason, CheckReason::Failed | CheckReason::DeadLettered) && check.due > now
+            });
+            backs_off || wake.is_one_of_too_many(entry)
         });
-        let asked_for = held.and_then(|held| held.work.get(&key)).is_some_and(Work::is_asked_for);
-        if !backs_off || asked_for || !self.projects.contains_key(key.project()) {
+        let holds = waits && wake.cause != models::Cause::Operator && self.projects.contains_key(key.project());
+        if !erases && !holds {
             self.enqueue(partition, key, lane, now);
         } else if let Some(run) = self.begin(&Ticket { partition, key, queued_at: now }) {
-            self.decide(run, now, |case, _| decision::hold(case));
+            self.decide(run, now, |case, _| if erases { decision::erase(case) } else { decision::hold(case) });
         }
     }
 
@@ -355,33 +364,18 @@ impl State {
     }
 }
 
-/// Whether a hint needs no look of its own: the list row shows nothing new; or the ledger already holds this very claim and a look is due for it, so that a repeat costs nothing.
-fn is_covered(entry: &Entry, hint: &Hint) -> bool {
-    let shown_deleted = hint.row.as_ref().is_some_and(|row| row.kyc_status == Some(models::KycStatus::Deleted));
-    if shown_deleted && entry.grave.is_some() {
+/// Whether a list row shows nothing that the entry does not hold.
+fn is_equal(entry: &Entry, row: &Row) -> bool {
+    if row.kyc_status == Some(models::KycStatus::Deleted) && entry.grave.is_some() {
         return true; // a deleted submission stays in the list
     }
-    if let Some(row) = &hint.row
-        && let Some(last) = &entry.published
-    {
-        return row.kyc_status.is_none_or(|status| status == last.kyc_status)
+    entry.published.as_ref().is_some_and(|last| {
+        row.kyc_status.is_none_or(|status| status == last.kyc_status)
             && row.risk.is_none_or(|risk| risk == last.risk)
             && row.aml_vendor_status.as_ref().is_none_or(|word| decision::is_aml_word(last, word))
             && row.updated_at.is_some()
-            && row.updated_at == last.updated_at;
-    }
-    let Some(pending) = &entry.pending else {
-        return false;
-    };
-    let waits = entry.check.is_some_and(|check| {
-        matches!(
-            check.reason,
-            CheckReason::Unconfirmed | CheckReason::UnknownId | CheckReason::Failed | CheckReason::Parked
-        )
-    });
-    let held = |claim| pending.claims.contains(claim);
-    let full = entry.published.is_none() && pending.claims.len() == models::Pending::MAX_CLAIMS;
-    waits && hint.notices.is_empty() && (held(&hint.claim) || full)
+            && row.updated_at == last.updated_at
+    })
 }
 
 /// Which lane a look of ours belongs to.

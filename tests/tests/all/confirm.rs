@@ -60,10 +60,13 @@ async fn a_forged_webhook_publishes_nothing_forged() {
     let Some((setup, sim, replica)) = one_replica("forged", 12).await else { return };
     let id = sim.world().new_id();
     sim.world().create(PROJECT, &id).unwrap();
+    let began = std::time::Instant::now();
     for _ in 0..50 {
         assert_eq!(sim.forge(PROJECT, &id, Trigger::Approved).await.status, Some(200));
         assert_eq!(sim.forge(PROJECT, "nobody0000000", Trigger::Approved).await.status, Some(200));
     }
+    // A ladder that ends while more forged claims come begins anew; the harness's has 4 steps in 4.7 s.
+    let ladders = 1 + began.elapsed().as_millis() as usize / 4_700;
     // Until both ladders have ended: the forged claims are then told to operators.
     let until = std::time::Instant::now() + Duration::from_secs(30);
     while check::read(&setup, check::TOPICS[3]).await.len() < 2 {
@@ -76,8 +79,8 @@ async fn a_forged_webhook_publishes_nothing_forged() {
     check::safe(&setup, &sim).await;
     let (known, unknown) = (sim.gets(PROJECT, &id), sim.gets(PROJECT, "nobody0000000"));
     println!("50 forged webhooks each: {known} GETs of a known id, {unknown} of an unknown one");
-    assert!(unknown <= 10, "{unknown} GETs of an unknown id");
-    assert!(known <= 60, "{known} GETs of a known id");
+    assert!(unknown <= 6 * ladders, "{unknown} GETs of an unknown id in {ladders} ladders");
+    assert!(known <= 8 * ladders, "{known} GETs of a known id in {ladders} ladders");
     drop(replica);
 }
 

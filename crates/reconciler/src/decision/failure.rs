@@ -2,7 +2,7 @@
 //! itself ever holds an offset. Pure.
 
 use super::{Case, Decision, Outcome, schedule};
-use models::{Check, CheckReason, DeadLetter, Entry, LookError, Time};
+use models::{Check, CheckReason, DeadLetter, Entry, Grave, GraveReason, LookError, StateChange, Time};
 
 /// Sets a failed look aside. Backs off by failed attempts; a submission whose answers cannot be read gets one dead
 /// letter and then a daily look.
@@ -59,6 +59,25 @@ pub fn park(case: &Case<'_>, due: Time, rng: &mut fastrand::Rng) -> Decision {
     entry.check = Some(Check { due: schedule::later(due, rng), reason: CheckReason::Parked });
     entry.pending = Some(Box::new(pending));
     Decision::quiet(Outcome::Parked, Some(entry))
+}
+
+/// An operator has the submission erased: the snapshot goes, and a grave stays, so that it is never asked for or
+/// published again, even if it was never seen. No event: nothing has changed at ARGOS.
+pub fn erase(case: &Case<'_>) -> Decision {
+    let entry = case.entry.cloned().unwrap_or_default();
+    if entry.is_erased() {
+        return Decision::quiet(Outcome::Erased, Some(entry));
+    }
+    let state = if entry.published.is_some() { StateChange::Tombstone } else { StateChange::Keep };
+    let erased = Entry {
+        sequence: entry.sequence,
+        published: None,
+        since: case.now,
+        pending: None,
+        check: None,
+        grave: Some(Grave { at: case.now, reason: GraveReason::Erased }),
+    };
+    Decision { state, ..Decision::quiet(Outcome::Erased, Some(erased)) }
 }
 
 /// Adds a wake to a key that already waits after a failure. Its due time stays: failures back off by attempts, never

@@ -20,6 +20,9 @@
 //! | 13 | published | live, differs | `published` | one event for each facet that changed, snapshot |
 //! | 14 | published | live, equal | `unchanged` | nothing |
 //!
+//! Without a look: what failed or could not be asked is set aside, and what an operator has erased becomes a grave that
+//! no row but the first ever touches (`failure.rs`).
+//!
 //! After rows 10 to 14 the claims of the hints are held against the truth ([`agreement`]); what is not shown yet is
 //! looked for again along the ladder, and the next look is set (`schedule.rs`). An older clock still shown when the
 //! ladder has ended is accepted (`clock_regressed`), so that no key sticks.
@@ -38,7 +41,7 @@ mod wake;
 
 pub(crate) use facts::is_aml_word;
 pub use facts::{fingerprint, publishable, summary};
-pub use failure::{fail, hold, park};
+pub use failure::{erase, fail, hold, park};
 pub use wake::Wake;
 
 use crate::policy::{Baseline, Policy};

@@ -1,7 +1,7 @@
 //! Why we look: the hints that one run covers, merged.
 
 use models::hint::Source;
-use models::{Cause, Claim, Entry, Hint, Notices, Pending, Time};
+use models::{Cause, CheckReason, Claim, Entry, Hint, Notices, Pending, Time};
 
 /// What one run covers. Merging keeps every distinct claim, the newest notices, and the newest hint for provenance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,11 @@ pub struct Wake {
     pub hinted_at: Option<Time>,
     /// Its trace context.
     pub traceparent: Option<String>,
+    /// An operator has the submission erased.
+    pub erase: bool,
+    /// Every hint of it came from a webhook, claims something and brings no notice: such a hint adds nothing to an
+    /// equal claim that waits already.
+    pub(super) only_claims: bool,
 }
 
 const fn strength(cause: Cause) -> u8 {
@@ -43,6 +48,8 @@ impl Wake {
             hint_id: None,
             hinted_at: None,
             traceparent: None,
+            erase: false,
+            only_claims: false,
         }
     }
 
@@ -54,6 +61,8 @@ impl Wake {
             Source::Backfill => Cause::Backfill,
             Source::Operator => Cause::Operator,
         };
+        let only_claims =
+            hint.source == Source::Webhook && claims_anything(&hint.claim) && hint.notices.is_empty() && !hint.erase;
         let trigger = Some(hint.claim.trigger.clone()).filter(|trigger| !trigger.is_empty());
         Wake {
             cause,
@@ -63,7 +72,29 @@ impl Wake {
             hint_id: Some(hint.id),
             hinted_at: Some(hint.received_at),
             traceparent: hint.traceparent,
+            erase: hint.erase,
+            only_claims,
         }
+    }
+
+    /// Whether a look that is due anyway covers this wake: it only repeats what waits to be shown.
+    pub fn is_covered_by(&self, entry: &Entry) -> bool {
+        let Some(pending) = &entry.pending else {
+            return false;
+        };
+        let due = entry.check.is_some_and(|check| {
+            matches!(
+                check.reason,
+                CheckReason::Unconfirmed | CheckReason::UnknownId | CheckReason::Failed | CheckReason::Parked
+            )
+        });
+        due && self.only_claims && self.claims.iter().all(|claim| pending.claims.contains(claim))
+    }
+
+    /// Whether it brings another claim to a key for which as many wait as are kept. Such a claim is kept in place of the
+    /// oldest but waits for the ladder's next step: who varies a forged claim gains no look by it.
+    pub fn is_one_of_too_many(&self, entry: &Entry) -> bool {
+        self.only_claims && entry.pending.as_ref().is_some_and(|pending| pending.is_full())
     }
 
     /// Takes another wake in.
@@ -80,6 +111,8 @@ impl Wake {
             }
         }
         self.notices.merge(&other.notices);
+        self.erase |= other.erase;
+        self.only_claims &= other.only_claims;
         if other.hinted_at.is_some() && other.hinted_at >= self.hinted_at {
             self.trigger = other.trigger;
             self.hint_id = other.hint_id;
@@ -88,11 +121,13 @@ impl Wake {
         }
     }
 
-    /// What is pending once this wake is added to what the ledger holds. A new claim starts the ladder anew.
+    /// What is pending once this wake is added to what the ledger holds. A new claim starts the ladder anew, unless
+    /// there are too many.
     pub(super) fn pending(&self, entry: Option<&Entry>) -> Pending {
         let mut pending = entry.and_then(|entry| entry.pending.as_deref().cloned()).unwrap_or_default();
         for claim in &self.claims {
-            if pending.add_claim(claim) {
+            let full = pending.is_full();
+            if pending.add_claim(claim) && !full {
                 pending.claimed_since = None;
             }
         }

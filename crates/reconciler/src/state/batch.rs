@@ -168,6 +168,13 @@ impl State {
             return;
         };
         if let Some((later, lane)) = work.later {
+            let entry = held.entries.get(&run.key);
+            if entry.is_some_and(|entry| entry.is_erased() || later.wake.is_covered_by(entry)) {
+                for (lane, offset) in later.offsets {
+                    held.window(lane).settle(offset);
+                }
+                return;
+            }
             held.work.insert(run.key.clone(), Work::queued(later, lane));
             self.enqueue_or_hold(run.partition, run.key, lane, now);
         }

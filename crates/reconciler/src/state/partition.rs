@@ -109,9 +109,9 @@ impl Work {
         Work { phase: Phase::Queued(lane), current, later: None }
     }
 
-    /// Whether an operator asked for this look.
-    pub(super) fn is_asked_for(&self) -> bool {
-        self.current.wake.cause == models::Cause::Operator
+    /// Whether an erasure waits that can be decided at once: no look is under way.
+    pub(super) fn erases(&self) -> bool {
+        matches!(self.phase, Phase::Queued(_)) && self.current.wake.erase
     }
 
     /// Adds a hint. A run that has started cannot cover it: its GET began before the hint was read. Says whether
