@@ -3,7 +3,8 @@
 //! The contract, which the Kafka ledger and the in-memory one both keep:
 //!
 //! 1. For each partition: `Assigned`, any number of `Entries` and `Memos`, `Ready`, then `Hint`/`Request`/`Skipped` in
-//!    offset order for each lane, until `Revoked`. Each assignment has a new `epoch`; an event of an older epoch is void.
+//!    offset order for each lane, and `Expired` where there is a gap, until `Revoked`. Each assignment has a new `epoch`;
+//!    an event of an older epoch is void.
 //! 2. `Assigned { fresh: false }` means that `Entries` and `Memos` carry only what changed since this process last held the
 //!    partition; the reconciler kept the rest.
 //! 3. After `CommitError::Lost` the outcome is unknown: the ledger sends `Revoked` for every partition that it held and
@@ -78,6 +79,20 @@ pub enum LedgerEvent {
         bulk: i64,
         /// How many partitions there are in all: the shares of a budget follow from it.
         of: i32,
+    },
+    /// Records of a lane are gone that nobody settled, or may not have: retention went past the committed offset, or the
+    /// log ends before it (a topic made anew, a broker that lost its tail). Only a full sweep repairs that. Told after
+    /// `Ready`, and again at each restore until progress was committed beyond the gap: so whoever acts on it makes its
+    /// request durable before that progress, or with it.
+    Expired {
+        /// Its partition.
+        partition: i32,
+        /// Of this assignment.
+        epoch: u64,
+        /// Which lane.
+        lane: Lane,
+        /// How many offsets the gap has; of a log that ends too early, how many are missing at its end.
+        lost: u64,
     },
     /// A hint.
     Hint {
@@ -211,6 +226,10 @@ pub enum CommitError {
     /// Nothing of it is visible. While the assignment stands, the same decisions may be submitted again.
     #[error("the transaction was aborted: {0}")]
     Aborted(String),
+    /// Nothing was written: a record of each of these submissions is larger than Kafka takes, with its size in bytes.
+    /// The other decisions of the batch may be submitted again, these never as they are.
+    #[error("larger than Kafka takes: {} of the submissions", .0.len())]
+    TooLarge(Vec<(Key, usize)>),
     /// Unknown, or this producer was fenced. See rule 3 of the contract.
     #[error("the outcome of the transaction is unknown: {0}")]
     Lost(String),

@@ -139,7 +139,7 @@ impl State {
                     held.window(lane).skip(offset);
                 }
             }
-            LedgerEvent::Memos { .. } | LedgerEvent::Failed(_) => {}
+            LedgerEvent::Memos { .. } | LedgerEvent::Expired { .. } | LedgerEvent::Failed(_) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! From staged decisions to one batch, and what its outcome does to the state.
 
 use super::{Partition, Staged, State, partition::Work};
-use models::{Batch, CommitError, Notification, Progress, Time, Write};
+use models::{Batch, CommitError, Key, LookError, Notification, Progress, Time, Write};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -133,14 +133,12 @@ impl State {
                 self.aborts = self.aborts.saturating_add(1);
                 let pause = FIRST_RETRY.saturating_mul(1 << self.aborts.min(8)).min(LONGEST_RETRY);
                 self.retry_at = Some(now + pause);
-                // The entries have not moved, so each decision still stands: the same batch is tried again, without
-                // what belongs to partitions that are gone.
-                let newer = std::mem::replace(&mut self.staged, committing);
-                self.staged.extend(newer);
-                self.unreadable.splice(0..0, unreadable);
-                let partitions = &self.partitions;
-                self.staged.retain(|staged| is_current(partitions, staged));
-                self.unreadable.retain(|(from, _)| partitions.get(from).is_some_and(|held| held.running));
+                self.restage(committing, unreadable);
+            }
+            Err(CommitError::TooLarge(keys)) => {
+                self.metrics.commits.with_label_values(&["too_large"]).inc();
+                self.restage(committing, unreadable);
+                self.set_aside(keys, now);
             }
             Err(CommitError::Lost(_)) => {
                 self.metrics.commits.with_label_values(&["lost"]).inc();
@@ -151,6 +149,28 @@ impl State {
                     held.stop();
                 }
                 self.gauges();
+            }
+        }
+    }
+
+    /// The entries have not moved, so each decision still stands: the same batch is tried again, without what belongs to
+    /// partitions that are gone.
+    fn restage(&mut self, committing: Vec<Staged>, unreadable: Vec<(i32, models::DeadLetter)>) {
+        let newer = std::mem::replace(&mut self.staged, committing);
+        self.staged.extend(newer);
+        self.unreadable.splice(0..0, unreadable);
+        let partitions = &self.partitions;
+        self.staged.retain(|staged| is_current(partitions, staged));
+        self.unreadable.retain(|(from, _)| partitions.get(from).is_some_and(|held| held.running));
+    }
+
+    /// What Kafka cannot take counts as an answer that cannot be read: backed off, dead-lettered, looked at daily.
+    fn set_aside(&mut self, keys: &[(Key, usize)], now: Time) {
+        for (key, bytes) in keys {
+            let why = LookError::Unreadable(format!("a record of it would have {bytes} bytes, more than Kafka takes"));
+            let runs: Vec<_> = self.staged.extract_if(.., |staged| staged.run.key == *key).map(|one| one.run).collect();
+            for run in runs {
+                self.decide(run, now, |case, rng| crate::decision::fail(case, &why, rng));
             }
         }
     }
