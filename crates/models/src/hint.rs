@@ -1,8 +1,9 @@
 //! A hint: somebody said that a submission may have changed. It wakes the reconciler and never informs it.
 
 use crate::facts::words;
-use crate::{KycStatus, Risk, Time};
+use crate::{Key, KycStatus, Risk, Time};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 words! {
     /// Where a hint came from.
@@ -159,4 +160,25 @@ pub struct Hint {
     /// W3C trace context of the request that brought it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+}
+
+impl Hint {
+    /// An operator's own hint: it claims nothing. `chance` tells apart two of the same moment.
+    pub fn of_operator(key: &Key, received_at: Time, chance: u64) -> Hint {
+        let text = format!("{key}\0{}\0{chance}", received_at.as_millis());
+        let mut id = hex::encode(Sha256::digest(text.as_bytes()));
+        id.truncate(32);
+        Hint {
+            id,
+            source: Source::Operator,
+            received_at,
+            authentication: Authentication::NONE,
+            claim: Claim { trigger: Source::Operator.as_str().to_owned(), ..Claim::default() },
+            notices: Notices::default(),
+            body_digest: String::new(),
+            row: None,
+            erase: false,
+            traceparent: None,
+        }
+    }
 }

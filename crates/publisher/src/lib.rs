@@ -7,12 +7,13 @@
 //!
 //! Path of a hint: [`hint_sink`] (or a foreign producer) -> topic -> [`ledger`] -> the reconciler. Path of a decision:
 //! [`ledger`] -> one transaction of [`record`]s with offsets. [`topics`] makes and checks the seven topics;
-//! [`settings`] refuses what would break a promise.
+//! [`settings`] refuses what would break a promise. [`reading`] is for operators' commands.
 
 pub mod errors;
 pub mod hint_sink;
 pub mod ledger;
 pub mod partition;
+pub mod reading;
 pub mod record;
 pub mod settings;
 pub mod stats;

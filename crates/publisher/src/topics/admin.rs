@@ -162,6 +162,20 @@ async fn describe(settings: &KafkaSettings, policies: &[TopicPolicy]) -> Result<
     Ok(all)
 }
 
+/// How long a topic keeps its records; `None` = for ever, or as long as its size allows.
+pub async fn retention(settings: &KafkaSettings, topic: &str) -> Result<Option<Duration>, TopicsError> {
+    let client: AdminClient<DefaultClientContext> = settings.client("topics").create()?;
+    let options = AdminOptions::new().request_timeout(Some(QUESTION));
+    let answers = client.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await?;
+    for answer in answers {
+        let resource = answer.map_err(TopicsError::NotShown)?;
+        let entry = resource.entries.into_iter().find(|entry| entry.name == "retention.ms");
+        // -1 is Kafka's word for ever.
+        return Ok(entry.and_then(|entry| entry.value?.parse().ok()).map(Duration::from_millis));
+    }
+    Ok(None)
+}
+
 /// Until every broker asked knows all topics.
 async fn wait_for(settings: &KafkaSettings, policies: &[TopicPolicy]) -> Result<(), TopicsError> {
     let deadline = Instant::now() + QUESTION;
