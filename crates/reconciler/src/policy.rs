@@ -13,8 +13,8 @@ const DAY: Duration = Duration::from_hours(24);
 pub enum Baseline {
     /// First seen and last changed before this time: entry and snapshot, no event.
     Snapshots {
-        /// `live_since`; the first start unless configured.
-        live_since: Time,
+        /// `None`: since the partition first ran with this project ([`models::Standing::first_run`]).
+        live_since: Option<Time>,
     },
     /// Every submission starts with its event.
     Events,

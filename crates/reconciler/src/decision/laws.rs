@@ -106,7 +106,7 @@ fn past() -> impl Strategy<Value = Option<Entry>> {
 
 fn look(policy: &Policy, entry: Option<&Entry>, wake: &Wake, answer: Answer, now: Time) -> Decision {
     let key = key();
-    let case = Case { policy, key: &key, entry, wake, now };
+    let case = Case { policy, key: &key, entry, wake, now, first_run: Time::MIN };
     decide(&case, &Truth { asked_at: now, answer }, &mut fastrand::Rng::with_seed(7))
 }
 
@@ -216,7 +216,7 @@ proptest! {
     #[test]
     fn law_5_total(entry in past(), answer in answer(), wake in wake(), asked in any::<i64>(), now in any::<i64>(), policy in policy()) {
         let key = key();
-        let case = Case { policy: &policy, key: &key, entry: entry.as_ref(), wake: &wake, now: Time::from_millis(now) };
+        let case = Case { policy: &policy, key: &key, entry: entry.as_ref(), wake: &wake, now: Time::from_millis(now), first_run: Time::MIN };
         let truth = Truth { asked_at: Time::from_millis(asked), answer };
         let decision = decide(&case, &truth, &mut fastrand::Rng::with_seed(1));
         let publishes = matches!(decision.outcome, Outcome::Published | Outcome::Deleted);
@@ -229,7 +229,7 @@ proptest! {
     fn a_failed_look_keeps_what_was_published_and_every_claim(entry in past(), wake in wake(), now in 0..1_000_000_i64) {
         let key = key();
         let policy = Policy::default();
-        let case = Case { policy: &policy, key: &key, entry: entry.as_ref(), wake: &wake, now: at(now) };
+        let case = Case { policy: &policy, key: &key, entry: entry.as_ref(), wake: &wake, now: at(now), first_run: Time::MIN };
         let decision = fail(&case, &LookErrorForTest::retry(), &mut fastrand::Rng::with_seed(1));
         prop_assert!(decision.events.is_empty());
         let next = decision.entry.unwrap();
@@ -253,7 +253,7 @@ fn policy() -> impl Strategy<Value = Policy> {
         Policy {
             ladder: ladder.into_iter().map(Duration::from_millis).collect(),
             settle_first: Duration::from_millis(pause),
-            baseline: Baseline::Snapshots { live_since: Time::from_millis(live_since) },
+            baseline: Baseline::Snapshots { live_since: Some(Time::from_millis(live_since)) },
             ..Policy::default()
         }
     })
@@ -443,7 +443,7 @@ fn a_clean_screening_is_told_by_a_notice_once_and_only_with_enough_authenticatio
 
 #[test]
 fn old_submissions_are_a_baseline_and_their_next_change_is_event_one() {
-    let policy = Policy { baseline: Baseline::Snapshots { live_since: at(1_000) }, ..Policy::default() };
+    let policy = Policy { baseline: Baseline::Snapshots { live_since: Some(at(1_000)) }, ..Policy::default() };
     let first = look(&policy, None, &Wake::recheck(), present(approved(1)), at(2_000));
     assert_eq!((first.outcome, first.events.len()), (Outcome::Baselined, 0));
     assert!(matches!(first.state, StateChange::Put(ref snapshot) if snapshot.sequence == 0));
@@ -491,7 +491,14 @@ fn unreadable_answers_end_in_one_dead_letter_and_a_daily_look() {
     let mut letters = 0;
     for round in 0..15 {
         let wake = Wake::recheck();
-        let case = Case { policy: &policy, key: &key, entry: entry.as_ref(), wake: &wake, now: at(round) };
+        let case = Case {
+            policy: &policy,
+            key: &key,
+            entry: entry.as_ref(),
+            wake: &wake,
+            now: at(round),
+            first_run: Time::MIN,
+        };
         let decision = fail(&case, &error, &mut fastrand::Rng::with_seed(3));
         letters += usize::from(decision.dead_letter.is_some());
         entry = decision.entry;

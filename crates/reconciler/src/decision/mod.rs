@@ -156,6 +156,8 @@ pub struct Case<'a> {
     pub wake: &'a Wake,
     /// Our clock.
     pub now: Time,
+    /// When the partition first ran with this project.
+    pub first_run: Time,
 }
 
 /// Compares what was published with what ARGOS says.
@@ -282,7 +284,7 @@ fn publish(
     let (facts, notices) = facts::publishable(case, submission, entry, pending);
     let summary = facts::summary(&facts, submission, notices, entry.published.as_ref());
     let (outcome, kinds) = match &entry.published {
-        None if is_baseline(case.policy, submission, entry) => (Outcome::Baselined, Vec::new()),
+        None if is_baseline(case, submission, entry) => (Outcome::Baselined, Vec::new()),
         None => (Outcome::Published, changes::first_sight(&facts)),
         Some(last) => match changes::compare(last, &summary, &submission.personal) {
             changes::Difference::None => (Outcome::Unchanged, Vec::new()),
@@ -311,10 +313,11 @@ fn publish(
 }
 
 /// Row 10: known to be older than `live_since`, by both of the vendor's clocks.
-fn is_baseline(policy: &Policy, submission: &Submission, entry: &Entry) -> bool {
-    let Baseline::Snapshots { live_since } = policy.baseline else {
+fn is_baseline(case: &Case<'_>, submission: &Submission, entry: &Entry) -> bool {
+    let Baseline::Snapshots { live_since } = case.policy.baseline else {
         return false;
     };
+    let live_since = live_since.unwrap_or(case.first_run);
     let before = |time: Option<Time>| time.is_some_and(|time| time < live_since);
     !entry.has_history() && before(submission.created_at) && before(submission.updated_at.or(submission.created_at))
 }

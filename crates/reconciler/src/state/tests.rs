@@ -1,9 +1,12 @@
 //! Which hints need no look, and to which lane a look of ours belongs.
 
+use super::hints::is_equal;
+use super::looks::lane_of;
 use super::*;
+use crate::decision::{self, Case};
 use crate::policy::Policy;
 
-use models::{AmlStatus, Answer, Check, Grave, GraveReason, KycStatus, Pending, Risk};
+use models::{AmlStatus, Answer, Check, CheckReason, Grave, GraveReason, KycStatus, Pending, Risk, Row, Truth};
 
 const UPDATED: Time = Time::from_millis(1_000);
 
@@ -37,6 +40,7 @@ fn published(aml: &str) -> Entry {
         entry: None,
         wake: &Wake::recheck(),
         now: Time::from_millis(2_000),
+        first_run: Time::MIN,
     };
     decision::decide(&case, &truth, &mut fastrand::Rng::with_seed(1)).entry.unwrap()
 }

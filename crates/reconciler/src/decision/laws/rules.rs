@@ -66,7 +66,7 @@ fn a_project_taken_out_of_the_configuration_loses_no_schedule_and_dead_letters_o
     let key = key();
     let first = look(&policy, None, &Wake::recheck(), present(approved(1)), at(10)).entry;
     let tried = |entry: Option<&Entry>, wake: &Wake| {
-        let case = Case { policy: &policy, key: &key, entry, wake, now: at(1_000) };
+        let case = Case { policy: &policy, key: &key, entry, wake, now: at(1_000), first_run: Time::MIN };
         fail(&case, &models::LookError::UnknownProject, &mut fastrand::Rng::with_seed(3))
     };
     let timer = tried(first.as_ref(), &Wake::recheck());

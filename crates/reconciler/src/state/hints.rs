@@ -1,0 +1,94 @@
+//! A hint arrives: what it joins, and whether it needs a look at all.
+
+use super::State;
+use super::partition::{Gathered, Work};
+use crate::decision;
+use crate::queue::Ticket;
+use models::{CheckReason, Entry, Hint, Key, Lane, LookError, Row, Time};
+
+impl State {
+    #[expect(clippy::too_many_arguments, reason = "the fields of one ledger event")]
+    pub(super) fn on_hint(
+        &mut self,
+        partition: i32,
+        epoch: u64,
+        lane: Lane,
+        offset: i64,
+        key: Key,
+        hint: Hint,
+        now: Time,
+    ) {
+        let Some(held) = self.partitions.get_mut(&partition).filter(|held| held.epoch == epoch && held.running) else {
+            return;
+        };
+        self.metrics.hints.with_label_values(&[lane.as_str(), hint.source.as_str()]).inc();
+        // A look that is under way began before this hint was read: it covers nothing of it.
+        let idle = !held.work.contains_key(&key);
+        let entry = held.entries.get(&key);
+        let equal = entry.is_some_and(|entry| hint.row.as_ref().is_some_and(|row| is_equal(entry, row)));
+        let gathered = Gathered::of_hint(hint, lane, offset);
+        if entry.is_some_and(|entry| entry.is_erased() || (idle && (equal || gathered.wake.is_covered_by(entry)))) {
+            held.window(lane).skip(offset);
+            self.metrics.hints_coalesced.inc();
+            return;
+        }
+        held.window(lane).open(offset);
+        if let Some(work) = held.work.get_mut(&key) {
+            self.metrics.hints_coalesced.inc();
+            let promoted = work.add(gathered, lane);
+            if work.erases() {
+                self.enqueue_or_hold(partition, key, lane, now);
+            } else if promoted {
+                self.enqueue(partition, key, lane, now);
+            }
+        } else {
+            held.work.insert(key.clone(), Work::queued(gathered, lane));
+            self.enqueue_or_hold(partition, key, lane, now);
+        }
+    }
+
+    /// Queues a key that hints woke. They are set aside with it while it backs off after a failure, or while too many
+    /// claims wait; an operator's request does not wait, and an erasure needs no look.
+    pub(super) fn enqueue_or_hold(&mut self, partition: i32, key: Key, lane: Lane, now: Time) {
+        let held = self.partitions.get(&partition);
+        let Some(work) = held.and_then(|held| held.work.get(&key)) else { return };
+        let wake = &work.current.wake;
+        let entry = held.and_then(|held| held.entries.get(&key));
+        let erases = wake.erase;
+        let waits = entry.is_some_and(|entry| {
+            let backs_off = entry.check.is_some_and(|check| {
+                matches!(check.reason, CheckReason::Failed | CheckReason::DeadLettered) && check.due > now
+            });
+            backs_off || wake.is_one_of_too_many(entry)
+        });
+        let holds = waits && wake.cause != models::Cause::Operator && self.projects.contains_key(key.project());
+        if !erases && !holds {
+            self.enqueue(partition, key, lane, now);
+        } else if let Some(run) = self.begin(&Ticket { partition, key, queued_at: now }) {
+            self.decide(run, now, |case, _| if erases { decision::erase(case) } else { decision::hold(case) });
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, partition: i32, key: Key, lane: Lane, now: Time) {
+        let refused = self.queue.push(lane, Ticket { partition, key, queued_at: now }).err();
+        if let Some(ticket) = refused
+            && let Some(run) = self.begin(&ticket)
+        {
+            self.finish(&run, &Err(LookError::UnknownProject), now);
+        }
+    }
+}
+
+/// Whether a list row shows nothing that the entry does not hold.
+pub(super) fn is_equal(entry: &Entry, row: &Row) -> bool {
+    if row.kyc_status == Some(models::KycStatus::Deleted) && entry.grave.is_some() {
+        return true; // a deleted submission stays in the list
+    }
+    entry.published.as_ref().is_some_and(|last| {
+        row.kyc_status.is_none_or(|status| status == last.kyc_status)
+            && row.risk.is_none_or(|risk| risk == last.risk)
+            && row.aml_vendor_status.as_ref().is_none_or(|word| decision::is_aml_word(last, word))
+            && row.updated_at.is_some()
+            && row.updated_at == last.updated_at
+    })
+}
