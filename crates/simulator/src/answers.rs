@@ -21,6 +21,13 @@ pub(crate) struct Answer {
     pub(crate) stale: bool,
 }
 
+impl Answer {
+    /// To a query that could not be decrypted.
+    pub(crate) fn misunderstood() -> Answer {
+        Answer { status: 400, body: json!({"errorCode": "invalid_payload"}), stale: false }
+    }
+}
+
 /// What an answer depends on besides the parameters.
 pub(crate) struct Scene<'a> {
     pub(crate) world: &'a World,

@@ -52,12 +52,62 @@ pub struct Project {
     /// The secret last segment of the webhook path.
     #[serde(default)]
     pub token: Option<String>,
+    /// Whether "secure data transmission" is on; the key comes from `api_key`.
+    #[serde(default)]
+    pub encryption: Option<Encryption>,
+}
+
+/// How a project encrypts webhooks and answers, and expects queries. Neither mode nor derivation is documented (ARGOS
+/// protocol, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Encryption {
+    /// How blocks are put together.
+    pub mode: Mode,
+    /// How 32 bytes come from the API key.
+    #[serde(default)]
+    pub key_derivation: Derivation,
+}
+
+/// How blocks are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    /// AES-256-ECB with PKCS#7.
+    #[serde(rename = "aes-256-ecb")]
+    Ecb,
+    /// AES-256-GCM: 12 bytes of nonce, ciphertext, tag.
+    #[serde(rename = "aes-256-gcm")]
+    Gcm,
+}
+
+/// How 32 bytes come from the API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Derivation {
+    /// Its first 32 bytes.
+    #[default]
+    #[serde(rename = "first_32_bytes")]
+    First32Bytes,
+    /// Its last 32 bytes.
+    #[serde(rename = "last_32_bytes")]
+    Last32Bytes,
+    /// Its SHA-256.
+    #[serde(rename = "sha256")]
+    Sha256,
+    /// The first 32 characters of its SHA-256 in hex.
+    #[serde(rename = "sha256_hex_32")]
+    Sha256Hex32,
 }
 
 impl Project {
     /// A project without targets yet.
     pub fn new(id: &str, api_key: &str) -> Project {
-        Project { id: id.to_owned(), api_key: api_key.to_owned(), targets: Vec::new(), token: None }
+        Project { id: id.to_owned(), api_key: api_key.to_owned(), targets: Vec::new(), token: None, encryption: None }
+    }
+
+    /// The same with "secure data transmission" on.
+    #[must_use]
+    pub fn encrypted(self, mode: Mode, key_derivation: Derivation) -> Project {
+        Project { encryption: Some(Encryption { mode, key_derivation }), ..self }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A simulated ARGOS: the only test double of the project. Tests, the demo, chaos runs and benchmarks all drive it.
 //!
 //! Owns: invented people ([`people`]), submissions with their history ([`World`]), planned lives ([`Life`]), webhook
-//! bodies ([`Trigger`]), `GET /v3/submission` with faults ([`Faults`]), the bad delivery of webhooks
+//! bodies ([`Trigger`]), their encryption ([`Encryption`]), `GET /v3/submission` with faults ([`Faults`]), the bad delivery of webhooks
 //! ([`WebhookFaults`]), and scenarios ([`Scenario`]).
 //!
 //! Must not know: the service's crates. It is written from the vendor's public pages alone and speaks JSON over HTTP,
@@ -20,6 +20,7 @@ mod faults;
 mod life;
 pub mod people;
 mod scenario;
+mod seal;
 mod sender;
 mod sent;
 mod server;
@@ -31,7 +32,7 @@ mod world;
 
 pub use change::Change;
 pub use clock::{Clock, ManualClock, ticking};
-pub use config::{Config, DeletedForm, ListAml, ListShape, Project, UnknownId};
+pub use config::{Config, DeletedForm, Derivation, Encryption, ListAml, ListShape, Mode, Project, UnknownId};
 pub use counts::Counts;
 pub use faults::{FaultControl, Faults};
 pub use life::{Life, Mix, Pace, Plot, Step};

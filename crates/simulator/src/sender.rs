@@ -3,9 +3,10 @@
 //! Owns targets, the dice of delivery (loss, repeats, delay, reordering), bounded concurrency and resending; the book
 //! of what was sent is `sent`'s. Knows nothing of what a body says beyond its trigger and its submission id.
 //!
-//! Path: a body comes in ([`Sender::deliver`]), waits for a place in the backlog, is lost or copied, each copy is
+//! Path: a body comes in ([`Sender::deliver`]), is sealed if its project encrypts, waits for a place in the backlog, is lost or copied, each copy is
 //! delayed and posted, each POST is recorded.
 
+use crate::seal::Seal;
 use crate::sent::{Book, Posted, SendRecord, Sent, WebhookFaults};
 use crate::webhooks::submission_id;
 use crate::world::World;
@@ -45,6 +46,7 @@ struct Parcel {
 
 pub(crate) struct Sender {
     world: Arc<World>,
+    seals: Arc<HashMap<String, Seal>>,
     client: reqwest::Client,
     targets: Mutex<HashMap<String, Target>>,
     settings: Mutex<Settings>,
@@ -61,6 +63,7 @@ impl Sender {
     pub(crate) fn new(
         config: &crate::Config,
         world: Arc<World>,
+        seals: Arc<HashMap<String, Seal>>,
         stop: CancellationToken,
         tasks: TaskTracker,
     ) -> std::io::Result<Sender> {
@@ -80,6 +83,7 @@ impl Sender {
             turn: AtomicUsize::new(0),
             keep: config.keep_records,
             anchor,
+            seals,
             world,
             stop,
             tasks,
@@ -123,7 +127,30 @@ impl Sender {
     pub(crate) async fn post_now(&self, project: &str, body: &Value) -> Posted {
         lock(&self.book).sent.webhooks += 1;
         let timeout = Duration::from_millis(lock(&self.settings).faults.timeout_ms);
-        self.post(&parcel(project, body, Instant::now()), timeout).await
+        self.post(&self.parcel(project, body, Instant::now()), timeout).await
+    }
+
+    /// As [`Sender::post_now`], but the body as it stands, also for a project that encrypts.
+    pub(crate) async fn post_as_it_stands(&self, project: &str, body: String) -> Posted {
+        lock(&self.book).sent.webhooks += 1;
+        let timeout = Duration::from_millis(lock(&self.settings).faults.timeout_ms);
+        let (id, trigger) = ("".into(), "".into());
+        let parcel = Parcel { project: project.into(), id, trigger, body: body.into(), due: Instant::now() };
+        self.post(&parcel, timeout).await
+    }
+
+    fn parcel(&self, project: &str, body: &Value, due: Instant) -> Parcel {
+        let text = match self.seals.get(project) {
+            Some(seal) => seal.envelope(&body.to_string()).to_string(),
+            None => body.to_string(),
+        };
+        Parcel {
+            project: project.into(),
+            id: submission_id(body).unwrap_or_default().into(),
+            trigger: body["webhook_trigger"].as_str().unwrap_or_default().into(),
+            body: text.into(),
+            due,
+        }
     }
 
     /// Takes one body for delivery under the present faults; waits while the backlog is full.
@@ -137,7 +164,7 @@ impl Sender {
         if waits.is_empty() {
             lock(&self.book).sent.lost_on_purpose += 1;
         }
-        let parcel = Arc::new(parcel(project, body, due));
+        let parcel = Arc::new(self.parcel(project, body, due));
         for wait in waits {
             let (sender, place, parcel) = (Arc::clone(self), Arc::clone(&place), Arc::clone(&parcel));
             let (faults, slots, stop) = (faults.clone(), Arc::clone(&slots), self.stop.clone());
@@ -249,16 +276,6 @@ impl Sender {
         let target = targets.get(project).filter(|target| !target.bases.is_empty())?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % target.bases.len();
         Some(url(&target.bases[turn], project, target.token.as_deref()))
-    }
-}
-
-fn parcel(project: &str, body: &Value, due: Instant) -> Parcel {
-    Parcel {
-        project: project.into(),
-        id: submission_id(body).unwrap_or_default().into(),
-        trigger: body["webhook_trigger"].as_str().unwrap_or_default().into(),
-        body: body.to_string().into(),
-        due,
     }
 }
 

@@ -3,17 +3,19 @@
 //! Owns connections, the key check and the performance of faults: delays, cut connections, spoilt bodies. Own accept
 //! loop instead of `axum::serve`, because a fault must be able to close a connection without any answer.
 //!
-//! Path: connection -> request -> verdict (`faults`) -> honest answer (`answers`) -> spoilt or not.
+//! Path: connection -> request, opened (`seal`) -> verdict (`faults`) -> honest answer (`answers`), sealed -> spoilt or not.
 
 use crate::answers::{Answer, Scene, answer, param};
 use crate::config::Config;
 use crate::counts::Counters;
 use crate::faults::{FaultControl, Garbage, Strike};
+use crate::seal::Seal;
 use crate::sender::Sender;
 use crate::world::World;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -32,6 +34,8 @@ pub(crate) struct Backend {
     pub(crate) faults: FaultControl,
     pub(crate) counters: Counters,
     pub(crate) sender: Arc<Sender>,
+    /// The keys of the projects that encrypt.
+    pub(crate) seals: Arc<HashMap<String, Seal>>,
     pub(crate) pages: AtomicU64,
 }
 
@@ -98,7 +102,13 @@ async fn respond(backend: &Backend, request: &Request<hyper::body::Incoming>) ->
     let query = request.uri().query().unwrap_or_default();
     let params: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let project = project_of(&backend.config, request.headers());
-    let id = param(&params, "submission_id");
+    let seal = project.and_then(|project| backend.seals.get(project));
+    let opened = match seal {
+        Some(seal) => seal.opened(&params),
+        None => Some(params),
+    };
+    let params = opened.as_deref().unwrap_or_default();
+    let id = param(params, "submission_id");
     match (project, id) {
         (None, _) => backend.counters.add(|counts| counts.wrong_key += 1),
         (Some(project), Some(id)) => backend.counters.single(project, id),
@@ -127,7 +137,11 @@ async fn respond(backend: &Backend, request: &Request<hyper::body::Incoming>) ->
         at: backend.world.now() - verdict.age_ms,
         short: every > 0 && page > 0 && page.is_multiple_of(every),
     };
-    let honest = answer(&scene, &params);
+    let honest = if opened.is_some() { answer(&scene, params) } else { Answer::misunderstood() };
+    let honest = match seal {
+        Some(seal) => Answer { body: seal.envelope(&honest.body.to_string()), ..honest },
+        None => honest,
+    };
     pause(verdict.delay / 2).await;
     Ok(match verdict.strike {
         Some(Strike::Garbage(garbage)) => {

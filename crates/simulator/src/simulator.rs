@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::counts::{Counters, Counts};
 use crate::faults::FaultControl;
+use crate::seal::Seal;
 use crate::sender::Sender;
 use crate::sent::{Posted, SendRecord, Sent, WebhookFaults};
 use crate::server::{Backend, serve};
@@ -15,6 +16,7 @@ use crate::view::{Fixed, Traits, View};
 use crate::webhooks::{self, Trigger};
 use crate::world::{World, WorldError};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -44,17 +46,20 @@ impl std::fmt::Debug for Simulator {
 impl Simulator {
     /// Starts to answer on `listener`. Must be called within a tokio runtime.
     ///
-    /// Fails if the listener has no address or no HTTP client can be made.
+    /// Fails if the listener has no address, no HTTP client can be made, or an API key is too short for its derivation.
     pub fn start(listener: TcpListener, config: Config, clock: Clock) -> std::io::Result<Simulator> {
         let base_url = format!("http://{}/v3", listener.local_addr()?);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let world = Arc::new(World::new(&config, clock));
-        let sender = Arc::new(Sender::new(&config, Arc::clone(&world), stop.clone(), tasks.clone())?);
+        let seals = Arc::new(seals(&config)?);
+        let (known, keys) = (Arc::clone(&world), Arc::clone(&seals));
+        let sender = Arc::new(Sender::new(&config, known, keys, stop.clone(), tasks.clone())?);
         let backend = Arc::new(Backend {
             world,
             faults: FaultControl::new(config.seed),
             counters: Counters::default(),
             sender,
+            seals,
             pages: AtomicU64::new(0),
             config,
         });
@@ -136,6 +141,11 @@ impl Simulator {
         self.sender().post_now(project, body).await
     }
 
+    /// Sends a text as it stands at once, in the clear also for a project that encrypts.
+    pub async fn send_as_it_stands(&self, project: &str, body: &str) -> Posted {
+        self.sender().post_as_it_stands(project, body.to_owned()).await
+    }
+
     /// Sends a lie ([`Simulator::forged_body`]) at once.
     pub async fn forge(&self, project: &str, id: &str, trigger: Trigger) -> Posted {
         self.send_webhook(project, &self.forged_body(id, trigger)).await
@@ -175,6 +185,18 @@ impl Simulator {
     fn sender(&self) -> &Arc<Sender> {
         &self.0.backend.sender
     }
+}
+
+/// The keys of the projects that encrypt.
+fn seals(config: &Config) -> std::io::Result<HashMap<String, Seal>> {
+    let encrypting = config.projects.iter().filter_map(|project| Some((project, project.encryption?)));
+    encrypting
+        .map(|(project, encryption)| {
+            let seal = Seal::new(encryption, &project.api_key);
+            let seal = seal.ok_or_else(|| std::io::Error::other("the API key is too short for its derivation"))?;
+            Ok((project.id.clone(), seal))
+        })
+        .collect()
 }
 
 fn forgery(trigger: Trigger) -> Change {

@@ -1,7 +1,8 @@
 //! The server over real connections: keys, faults and what a client sees of them.
 
+use crate::seal::Seal;
 use crate::sender::client;
-use crate::{Change, Config, Faults, Project, Simulator, ticking};
+use crate::{Change, Config, Derivation, Faults, Mode, Project, Simulator, ticking};
 use std::time::Duration;
 
 async fn start(config: Config) -> Simulator {
@@ -99,4 +100,41 @@ async fn a_stopped_simulator_leaves_its_port() {
     let address = sim.base_url().trim_start_matches("http://").trim_end_matches("/v3").to_owned();
     sim.stop().await;
     assert!(tokio::net::TcpStream::connect(&address).await.is_err());
+}
+
+#[tokio::test]
+async fn an_encrypting_project_speaks_sealed_both_ways() {
+    for mode in [Mode::Ecb, Mode::Gcm] {
+        let project = || Project::new("acme", "sim-key-acme").encrypted(mode, Derivation::Sha256);
+        let sim = start(Config { projects: vec![project()], ..Config::default() }).await;
+        let seal = Seal::new(project().encryption.unwrap(), &project().api_key).unwrap();
+        let text = |value: &serde_json::Value| value["data"].as_str().unwrap().to_owned();
+        let inside = |envelope: &serde_json::Value| {
+            assert_eq!((envelope["isEncrypted"].as_bool(), envelope.as_object().unwrap().len()), (Some(true), 2));
+            String::from_utf8(seal.plain(&text(envelope)).unwrap()).unwrap()
+        };
+        let ask = async |query: String| {
+            let answer = get(&sim, "sim-key-acme", &query).await.unwrap();
+            (answer.status().as_u16(), inside(&serde_json::from_str(&answer.text().await.unwrap()).unwrap()))
+        };
+        let sealed = |plain: &str| {
+            let data = text(&seal.envelope(plain));
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("data", &data).finish()
+        };
+        let (status, body) = ask(sealed(r#"{"submission_id":"a"}"#)).await;
+        assert!(status == 200 && body.contains(r#""result":"approved""#), "{status} {body}");
+        assert_eq!(sim.gets("acme", "a"), 1, "counted by what was sealed");
+        let (status, body) = ask(format!("count=1&request_type=kyc&{}", sealed("{}"))).await;
+        assert!(status == 200 && body.contains("nextpageKey") && !body.contains("minji"), "{status} {body}");
+        for wrong in ["submission_id=a".to_owned(), "data=AAAA".to_owned(), sealed(r#"{"userid":"u"}"#)] {
+            assert_eq!(ask(wrong).await, (400, r#"{"errorCode":"invalid_payload"}"#.to_owned()));
+        }
+        assert_eq!(get(&sim, "wrong", "").await.unwrap().text().await.unwrap(), r#"{"message":"Forbidden"}"#);
+    }
+    let short = Config {
+        projects: vec![Project::new("a", "b").encrypted(Mode::Ecb, Derivation::default())],
+        ..Config::default()
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    assert!(Simulator::start(listener, short, ticking(0)).is_err());
 }
