@@ -116,8 +116,10 @@ pub struct SweepMemo {
     pub asked_at: Option<Time>,
     /// When an early walk was last granted.
     pub granted_at: Option<Time>,
-    /// What a backfill was asked to walk.
+    /// What a backfill was asked to walk, and has not begun to.
     pub range: Option<(Time, Time)>,
+    /// When the last walk that came to the end of the list began; what the age of a sweep is measured from.
+    pub completed: Option<Time>,
 }
 
 /// What one partition has spent for one project, and since when it has known the project.
