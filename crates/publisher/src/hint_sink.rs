@@ -11,11 +11,10 @@
 mod prober;
 
 use crate::ledger::lock;
-use crate::record::{self, Record, Topic};
+use crate::record::{self, Record, RecordError, Topic};
 use crate::settings::{KafkaSettings, TopicNames, millis};
-use crate::stats::{KafkaMetrics, Listener};
+use crate::stats::{KafkaMetrics, Listener, hand_on_to_listener};
 use models::{Hint, HintSink, Key, Lane, Request, SinkError};
-use rdkafka::ClientContext;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -102,17 +101,7 @@ struct Reports {
     health: Arc<Health>,
 }
 
-impl ClientContext for Reports {
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        self.listener.log(level, facility, message);
-    }
-    fn stats(&self, statistics: rdkafka::Statistics) {
-        self.listener.stats(statistics);
-    }
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.listener.error(error, reason);
-    }
-}
+hand_on_to_listener!(Reports, listener);
 
 impl ProducerContext for Reports {
     type DeliveryOpaque = Box<InFlight>;
@@ -236,7 +225,7 @@ impl KafkaHintSink {
     }
 
     /// Hands a record over and waits for its acknowledgement; counts what became of it.
-    async fn deliver(&self, record: Result<Record, serde_json::Error>) -> Result<(), SinkError> {
+    async fn deliver(&self, record: Result<Record, RecordError>) -> Result<(), SinkError> {
         let result = match record {
             Ok(record) => self.carry(&record).await,
             Err(error) => Err(("refused", SinkError::Unavailable(error.to_string()))),
@@ -273,11 +262,7 @@ impl KafkaHintSink {
 
 impl HintSink for KafkaHintSink {
     async fn accept(&self, key: &Key, lane: Lane, hint: &Hint) -> Result<(), SinkError> {
-        let topic = match lane {
-            Lane::Live => Topic::Hints,
-            Lane::Bulk => Topic::Bulk,
-        };
-        self.deliver(record::hint(topic, key, hint)).await
+        self.deliver(record::hint(Topic::of_lane(lane), key, hint)).await
     }
 
     async fn request(&self, request: &Request) -> Result<(), SinkError> {

@@ -27,7 +27,7 @@ mod transaction;
 use crate::record::Topic;
 use crate::settings::{KafkaSettings, TopicNames};
 use crate::stats::KafkaMetrics;
-use models::{Batch, CommitError, Ledger, LedgerEvent, Progress, Time};
+use models::{Batch, CommitError, Lane, Ledger, LedgerEvent, Progress, Time};
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::KafkaError;
 use std::future::Future;
@@ -61,7 +61,17 @@ enum Signal {
     /// A commit was lost; [`Shared::voided`] says of which partitions to tell.
     ProducerLost,
     /// A partition's past is read.
-    Restored { start: Progress, ledger_next: i64 },
+    Restored(Restored),
+}
+
+/// A partition whose past is read.
+struct Restored {
+    /// Where its lanes start.
+    start: Progress,
+    /// The first ledger offset not read.
+    ledger_next: i64,
+    /// Lanes with a gap before their start, and how wide it is.
+    expired: Vec<(Lane, u64)>,
 }
 
 /// What the threads of one ledger share.
@@ -84,6 +94,23 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    fn new(settings: KafkaSettings, metrics: KafkaMetrics, clock: fn() -> Time) -> Shared {
+        Shared {
+            names: settings.names(),
+            settings,
+            metrics,
+            clock,
+            gate: Mutex::default(),
+            table: Mutex::default(),
+            generation: Mutex::default(),
+            voided: Mutex::default(),
+            last_commit: Mutex::default(),
+            failed: Mutex::default(),
+            producer_ready: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+        }
+    }
+
     fn stopping(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }
@@ -207,20 +234,7 @@ impl KafkaLedger {
         let (event_queue, events) = mpsc::channel(settings.event_buffer);
         let (requests, request_queue) = sync_channel(REQUESTS);
         let (signals, signal_queue) = sync_channel(SIGNALS);
-        let shared = Arc::new(Shared {
-            names: settings.names(),
-            settings,
-            metrics,
-            clock,
-            gate: Mutex::default(),
-            table: Mutex::default(),
-            generation: Mutex::default(),
-            voided: Mutex::default(),
-            last_commit: Mutex::default(),
-            failed: Mutex::default(),
-            producer_ready: AtomicBool::new(false),
-            stop: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::new(settings, metrics, clock));
         let jobs = Arc::new(jobs::Jobs::default());
         let consumer = group::create(&shared, jobs.clone(), event_queue.clone())?;
         let mut threads = Vec::new();

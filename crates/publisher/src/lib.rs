@@ -6,8 +6,8 @@
 //! Must not know: ARGOS, HTTP, when a submission is looked at, what a decision means.
 //!
 //! Path of a hint: [`hint_sink`] (or a foreign producer) -> topic -> [`ledger`] -> the reconciler. Path of a decision:
-//! [`ledger`] -> one transaction of [`record`]s with offsets. [`topics`] makes and checks the seven topics;
-//! [`settings`] refuses what would break a promise. [`reading`] is for operators' commands.
+//! [`ledger`] -> one transaction of [`record`]s with offsets, protected fields sealed ([`sealing`]). [`topics`] makes and
+//! checks the seven topics; [`settings`] refuses what would break a promise. [`reading`] is for operators' commands.
 
 pub mod errors;
 pub mod hint_sink;
@@ -15,11 +15,13 @@ pub mod ledger;
 pub mod partition;
 pub mod reading;
 pub mod record;
+pub mod sealing;
 pub mod settings;
 pub mod stats;
 pub mod topics;
 
 pub use hint_sink::KafkaHintSink;
 pub use ledger::{KafkaLedger, LedgerStatus, LedgerWatch, OpenError, PartitionStatus};
+pub use sealing::Sealer;
 pub use settings::{KafkaSettings, Problem, TopicNames};
 pub use stats::KafkaMetrics;

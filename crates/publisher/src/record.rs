@@ -2,12 +2,14 @@
 //!
 //! Owns: the bytes and headers of every record that the relay writes: `CloudEvents` 1.0 in Kafka's binary mode for
 //! events, JSON for snapshots, hints and notifications, Kafka Connect's error headers for dead letters (which never
-//! have a body). Pure. Must not know: topics' names, producers, a clock.
+//! have a body). Protected fields leave here sealed. Pure. Must not know: topics' names, producers, a clock.
 //!
 //! Path: [`crate::ledger`] and [`crate::hint_sink`] turn what they are given into a [`Record`] here and only carry it.
 
+use crate::sealing::{SealError, Sealer};
 use models::{
-    Batch, DeadLetter, Entry, Event, Hint, Key, Memo, MemoKey, Notification, Request, Snapshot, StateChange, Write,
+    Batch, DeadLetter, Entry, Event, Hint, Key, Lane, Memo, MemoKey, Notification, Request, Snapshot, StateChange,
+    Write,
 };
 
 /// Keys of the ledger that start so are not entries.
@@ -16,6 +18,20 @@ pub const RESERVED_PREFIX: char = '_';
 pub const META_PARTITIONS: &str = "_meta/partitions";
 /// The reserved key of a request on the bulk topic begins so; the project follows.
 pub const REQUEST_PREFIX: &str = "_request/";
+
+/// The longest message of a dead letter, in bytes. It says what is wrong, and nothing that a vendor could make long.
+const LONGEST_MESSAGE: usize = 1024;
+
+/// Why a record cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A value that JSON cannot show.
+    #[error("a record cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// A protected field that cannot be sealed; it is never written in clear instead.
+    #[error("a protected field cannot be sealed")]
+    Sealing(#[from] SealError),
+}
 
 /// Which of the topics a record goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +50,16 @@ pub enum Topic {
     Bulk,
     /// The ledger.
     Ledger,
+}
+
+impl Topic {
+    /// The hints of a lane.
+    pub const fn of_lane(lane: Lane) -> Topic {
+        match lane {
+            Lane::Live => Topic::Hints,
+            Lane::Bulk => Topic::Bulk,
+        }
+    }
 }
 
 /// One record, ready to be carried.
@@ -56,7 +82,16 @@ impl Record {
         Record { topic, partition: None, key: Some(key.to_owned()), payload, headers: Vec::new() }
     }
 
-    fn json<T: serde::Serialize>(topic: Topic, key: &str, value: &T) -> Result<Record, serde_json::Error> {
+    /// How many bytes it takes at most, without compression: what brokers and clients bound.
+    pub fn size(&self) -> usize {
+        // Version 2 of the format: varints for lengths, offset and time, and the batch around it.
+        const AROUND_RECORD: usize = 128;
+        const AROUND_HEADER: usize = 10;
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + AROUND_HEADER).sum();
+        self.key.as_ref().map_or(0, String::len) + self.payload.as_ref().map_or(0, Vec::len) + headers + AROUND_RECORD
+    }
+
+    fn json<T: serde::Serialize>(topic: Topic, key: &str, value: &T) -> Result<Record, RecordError> {
         let mut record = Record::plain(topic, key, Some(serde_json::to_vec(value)?));
         record.headers.push(("content-type", "application/json".to_owned()));
         Ok(record)
@@ -65,8 +100,9 @@ impl Record {
 
 /// An event: `CloudEvents` 1.0, binary mode (Kafka protocol binding, section 3.2). `ce_sequence` has 20 digits, so that
 /// it sorts as text. `traceparent` has no prefix, as tracing tools expect it.
-pub fn event(event: &Event) -> Result<Record, serde_json::Error> {
-    let mut record = Record::json(Topic::Events, event.key.as_str(), &event.data)?;
+pub fn event(event: &Event, sealer: Option<&Sealer>) -> Result<Record, RecordError> {
+    let sealed = sealer.map(|sealer| sealer.event(&event.key, &event.data)).transpose()?;
+    let mut record = Record::json(Topic::Events, event.key.as_str(), sealed.as_ref().unwrap_or(&event.data))?;
     record.headers.extend([
         ("ce_specversion", "1.0".to_owned()),
         ("ce_id", event.id.clone()),
@@ -86,11 +122,12 @@ pub fn event(event: &Event) -> Result<Record, serde_json::Error> {
 }
 
 /// A snapshot, or its deletion.
-pub fn snapshot(key: &Key, snapshot: Option<&Snapshot>) -> Result<Record, serde_json::Error> {
-    match snapshot {
-        Some(snapshot) => Record::json(Topic::State, key.as_str(), snapshot),
-        None => Ok(Record::plain(Topic::State, key.as_str(), None)),
-    }
+pub fn snapshot(key: &Key, snapshot: Option<&Snapshot>, sealer: Option<&Sealer>) -> Result<Record, RecordError> {
+    let Some(snapshot) = snapshot else {
+        return Ok(Record::plain(Topic::State, key.as_str(), None));
+    };
+    let sealed = sealer.map(|sealer| sealer.snapshot(key, snapshot)).transpose()?;
+    Record::json(Topic::State, key.as_str(), sealed.as_ref().unwrap_or(snapshot))
 }
 
 /// A ledger entry, or its deletion, on the partition whose offsets ride along.
@@ -104,13 +141,13 @@ pub fn memo(partition: i32, key: &MemoKey, memo: &Memo) -> Record {
 }
 
 /// A request to the owner of partition 0.
-pub fn request(request: &Request) -> Result<Record, serde_json::Error> {
+pub fn request(request: &Request) -> Result<Record, RecordError> {
     let key = format!("{REQUEST_PREFIX}{}", request.project());
     Ok(Record { partition: Some(0), ..Record::json(Topic::Bulk, &key, request)? })
 }
 
 /// A hint on the topic of its lane.
-pub fn hint(topic: Topic, key: &Key, hint: &Hint) -> Result<Record, serde_json::Error> {
+pub fn hint(topic: Topic, key: &Key, hint: &Hint) -> Result<Record, RecordError> {
     let mut record = Record::json(topic, key.as_str(), hint)?;
     if let Some(trace) = &hint.traceparent {
         record.headers.push(("traceparent", trace.clone()));
@@ -128,9 +165,10 @@ pub fn dead_letter(letter: &DeadLetter) -> Record {
             ("__connect.errors.offset", offset.to_string()),
         ]);
     }
+    let cut = letter.message.floor_char_boundary(LONGEST_MESSAGE);
     headers.extend([
         ("__connect.errors.exception.class.name", letter.reason.to_owned()),
-        ("__connect.errors.exception.message", letter.message.clone()),
+        ("__connect.errors.exception.message", letter.message[..cut].to_owned()),
         ("argos_relay.reason", letter.reason.to_owned()),
         ("argos_relay.attempts", letter.attempts.to_string()),
         ("argos_relay.first_seen", letter.first_seen.to_string()),
@@ -140,7 +178,7 @@ pub fn dead_letter(letter: &DeadLetter) -> Record {
 }
 
 /// A notification for operators.
-pub fn notification(notice: &Notification) -> Result<Record, serde_json::Error> {
+pub fn notification(notice: &Notification) -> Result<Record, RecordError> {
     Record::json(Topic::Notifications, notice.key(), notice)
 }
 
@@ -165,14 +203,14 @@ pub fn read_layout(payload: &[u8]) -> Option<i32> {
 }
 
 /// All records of one decision, the ledger's last.
-fn records_of(write: &Write, records: &mut Vec<Record>) -> Result<(), serde_json::Error> {
+fn records_of(write: &Write, sealer: Option<&Sealer>, records: &mut Vec<Record>) -> Result<(), RecordError> {
     for happened in &write.events {
-        records.push(event(happened)?);
+        records.push(event(happened, sealer)?);
     }
     match &write.state {
         StateChange::Keep => {}
-        StateChange::Put(state) => records.push(snapshot(&write.key, Some(state))?),
-        StateChange::Tombstone => records.push(snapshot(&write.key, None)?),
+        StateChange::Put(state) => records.push(snapshot(&write.key, Some(state), sealer)?),
+        StateChange::Tombstone => records.push(snapshot(&write.key, None, sealer)?),
     }
     records.extend(write.dead_letter.as_ref().map(dead_letter));
     for notice in &write.notifications {
@@ -182,11 +220,11 @@ fn records_of(write: &Write, records: &mut Vec<Record>) -> Result<(), serde_json
     Ok(())
 }
 
-/// All records of a batch.
-pub fn batch(batch: &Batch) -> Result<Vec<Record>, serde_json::Error> {
+/// All records of a batch; with a sealer, what it protects is sealed.
+pub fn batch(batch: &Batch, sealer: Option<&Sealer>) -> Result<Vec<Record>, RecordError> {
     let mut records: Vec<Record> = batch.dead_letters.iter().map(dead_letter).collect();
     for write in &batch.writes {
-        records_of(write, &mut records)?;
+        records_of(write, sealer, &mut records)?;
     }
     for notice in &batch.notifications {
         records.push(notification(notice)?);

@@ -6,8 +6,10 @@
 //! Path: `relay` fills [`KafkaSettings`]; [`KafkaSettings::problems`] is shown whole by `config check`; the clients of
 //! this room start from one common configuration.
 
+use crate::sealing::Sealer;
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The names of the topics, without the prefix.
@@ -121,6 +123,8 @@ pub struct KafkaSettings {
     pub keep_entries_for: Duration,
     /// After how long a restore that waits for an open transaction is named.
     pub name_open_transaction_after: Duration,
+    /// Seals the protected fields of events and snapshots; `None` = there are none.
+    pub sealer: Option<Arc<Sealer>>,
 }
 
 impl Default for KafkaSettings {
@@ -148,6 +152,7 @@ impl Default for KafkaSettings {
             restore_threads: 2,
             keep_entries_for: Duration::from_hours(1),
             name_open_transaction_after: Duration::from_mins(1),
+            sealer: None,
         }
     }
 }
@@ -199,6 +204,12 @@ impl KafkaSettings {
     /// The transactional id of this instance: unique in the cluster as long as groups and instances are.
     pub fn transactional_id(&self) -> String {
         format!("{}-{}", self.group_id, self.instance_id)
+    }
+
+    /// The largest record that the clients hand over, in bytes: `kafka.properties`' `message.max.bytes`, or librdkafka's
+    /// default. Topics must take at least as much.
+    pub fn largest_record(&self) -> usize {
+        self.properties.get("message.max.bytes").and_then(|text| text.parse().ok()).unwrap_or(1_000_000)
     }
 
     /// Everything that is wrong, by key; empty if all is well.

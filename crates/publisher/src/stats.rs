@@ -1,7 +1,7 @@
 //! Figures of this room, and the ear that listens to librdkafka.
 //!
-//! Owns: every metric of this crate, declared once (what commits hold is counted by the reconciler); `Listener`, which carries librdkafka's logs, statistics and
-//! errors to `tracing` and to the metrics. Must not know: what any of them leads to.
+//! Owns: every metric of this crate, declared once (what commits hold is counted by the reconciler); `Listener`, which
+//! carries librdkafka's logs, statistics and errors to `tracing` and to the metrics. Must not know: what any of them leads to.
 
 use prometheus::core::Collector;
 use prometheus::{
@@ -27,6 +27,8 @@ pub struct KafkaMetrics {
     pub open_transaction_waits: IntGauge,
     /// `argos_relay_hints_expired_total{lane}`: hints that retention removed before they were settled.
     pub hints_expired: IntCounterVec,
+    /// `argos_relay_records_too_large_total{topic}`: records that Kafka cannot take; their submission is set aside.
+    pub records_too_large: IntCounterVec,
     /// `argos_relay_hints_foreign_total`: hints found on a wrong partition and moved.
     pub hints_foreign: IntCounter,
     /// `argos_relay_hint_deliveries_total{outcome}`: acknowledged, failed, late, refused, full.
@@ -98,6 +100,11 @@ impl KafkaMetrics {
                 "hints_expired_total",
                 "Hints removed by retention unsettled.",
                 &["lane"],
+            )?,
+            records_too_large: declare.counters(
+                "records_too_large_total",
+                "Records larger than Kafka takes; nothing of their submission was written.",
+                &["topic"],
             )?,
             hints_foreign: declare.add(IntCounter::with_opts(Declare::options(
                 "hints_foreign_total",
@@ -205,6 +212,26 @@ impl ClientContext for Listener {
         }
     }
 }
+
+/// Lets a client's context hand on what librdkafka says to the [`Listener`] in the named field.
+macro_rules! hand_on_to_listener {
+    ($context:ty, $field:tt) => {
+        impl rdkafka::ClientContext for $context {
+            fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+                self.$field.log(level, facility, message);
+            }
+
+            fn stats(&self, statistics: rdkafka::Statistics) {
+                self.$field.stats(statistics);
+            }
+
+            fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
+                self.$field.error(error, reason);
+            }
+        }
+    };
+}
+pub(crate) use hand_on_to_listener;
 
 #[cfg(test)]
 mod tests {

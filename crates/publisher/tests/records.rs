@@ -5,11 +5,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use models::{
-    Agreement, Aml, AmlStatus, Cause, Claim, DeadLetter, Event, EventKind, Facts, Hint, Key, Kyc, KycStatus,
-    Monitoring, Notices, Notification, Origin, Previous, Provenance, Reason, Risk, Snapshot, Source, SubmissionFacts,
-    Time,
+    Agreement, Aml, AmlStatus, Cause, Claim, DeadLetter, Event, EventKind, Facts, Hint, Key, Kyc, KycStatus, Memo,
+    MemoKey, Monitoring, Notices, Notification, Origin, Previous, ProjectId, Provenance, Reason, Request, Risk,
+    Snapshot, Source, Standing, SubmissionFacts, Sweep, Time, Totals,
 };
 use publisher::record::{self, Record, Topic};
+use publisher::sealing::{Field, Sealer, SealingKeys};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -132,14 +133,14 @@ fn golden(name: &str, record: &Record) {
 
 #[test]
 fn an_event_is_a_cloud_event_in_binary_mode() {
-    golden("event.txt", &record::event(&event()).unwrap());
+    golden("event.txt", &record::event(&event(), None).unwrap());
 }
 
 #[test]
 fn a_deletion_carries_ids_and_previous_only() {
     let mut gone = event();
     (gone.kind, gone.data.kyc, gone.data.aml, gone.traceparent) = (EventKind::Deleted, None, None, None);
-    golden("event_deleted.txt", &record::event(&gone).unwrap());
+    golden("event_deleted.txt", &record::event(&gone, None).unwrap());
 }
 
 #[test]
@@ -150,8 +151,60 @@ fn a_snapshot_is_put_and_deleted() {
         confirmed_at: time("2026-03-02T05:31:11.500Z"),
         vendor_updated_at: Some(time("2026-03-02T05:31:10.511Z")),
     };
-    golden("snapshot.txt", &record::snapshot(&key(), Some(&snapshot)).unwrap());
-    golden("snapshot_deleted.txt", &record::snapshot(&key(), None).unwrap());
+    golden("snapshot.txt", &record::snapshot(&key(), Some(&snapshot), None).unwrap());
+    golden("snapshot_deleted.txt", &record::snapshot(&key(), None, None).unwrap());
+}
+
+fn sealer() -> Sealer {
+    let keys = SealingKeys::read(["2026-01:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]).unwrap();
+    Sealer::new(vec![Field::UserId, Field::Reviewer, Field::ReasonText], keys, || Some([7; 12]))
+}
+
+#[test]
+fn protected_fields_are_sealed_and_nothing_else_changes() {
+    let mut event = event();
+    let kyc = event.data.kyc.as_mut().unwrap();
+    kyc.reviewer = Some("minji.kim@example.com".to_owned());
+    kyc.reasons[0].text = Some("Name differs: Kim Minji".to_owned());
+    let sealed = record::event(&event, Some(&sealer())).unwrap();
+    golden("event_sealed.txt", &sealed);
+    let clear = record::event(&event, None).unwrap();
+    assert_eq!(sealed.headers, clear.headers, "ids and types do not depend on keys");
+
+    let read: models::event::EventData = serde_json::from_slice(&sealed.payload.unwrap()).unwrap();
+    let (mut opened, sealer) = (read.clone(), sealer());
+    let open = |field, value: &mut Option<String>| {
+        let text = sealer.open(&key(), field, value.as_deref().unwrap()).unwrap();
+        *value = Some(text);
+    };
+    open(Field::UserId, &mut opened.submission.user_id);
+    let kyc = opened.kyc.as_mut().unwrap();
+    open(Field::Reviewer, &mut kyc.reviewer);
+    open(Field::ReasonText, &mut kyc.reasons[0].text);
+    assert_eq!(opened, event.data);
+}
+
+#[test]
+fn a_snapshot_is_sealed_alike_and_the_system_is_no_person() {
+    let snapshot = Snapshot {
+        facts: facts(),
+        sequence: 3,
+        confirmed_at: time("2026-03-02T05:31:11.500Z"),
+        vendor_updated_at: None,
+    };
+    let record = record::snapshot(&key(), Some(&snapshot), Some(&sealer())).unwrap();
+    let read: Snapshot = serde_json::from_slice(&record.payload.unwrap()).unwrap();
+    assert!(read.facts.submission.user_id.unwrap().starts_with("sealed:v1:2026-01:"));
+    assert_eq!(read.facts.kyc.reviewer.as_deref(), Some("system"));
+    assert_eq!(read.facts.kyc.reasons[0].text, None);
+    let only_text = Sealer::new(
+        vec![Field::ReasonText],
+        SealingKeys::read(["a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]).unwrap(),
+        || None,
+    );
+    let record = record::snapshot(&key(), Some(&snapshot), Some(&only_text)).unwrap();
+    let clear = record::snapshot(&key(), Some(&snapshot), None).unwrap();
+    assert_eq!(record, clear, "what is not on the list stays");
 }
 
 #[test]
@@ -176,15 +229,115 @@ fn a_dead_letter_has_headers_and_no_body() {
     golden("dead_letter.txt", &record);
 }
 
+/// One of each. The compiler asks for a new variant here by the match in `name_of`.
+fn notifications() -> Vec<Notification> {
+    let (project, at) = (ProjectId::new("acme").unwrap(), time("2026-03-02T05:36:47.000Z"));
+    let (project, until) = (|| project.clone(), time("2026-03-02T06:00:00.000Z"));
+    let totals = Totals { pages: 3, rows: 120, equal: 118, hinted: 1, unreadable: 1 };
+    vec![
+        Notification::HintUnconfirmed {
+            key: key(),
+            trigger: "approved".to_owned(),
+            hint_id: Some("0f".repeat(16)),
+            at,
+        },
+        Notification::GapRepaired { key: key(), cause: Cause::Sweep, sequence: 3, at },
+        Notification::SweepStarted { project: project(), sweep: Sweep::Full, at },
+        Notification::SweepProgress {
+            project: project(),
+            sweep: Sweep::Backfill,
+            totals,
+            waiting: 40,
+            backlog_seconds: 80,
+            at,
+        },
+        Notification::SweepEnded {
+            project: project(),
+            sweep: Sweep::Recent,
+            started_at: time("2026-03-02T05:30:00.000Z"),
+            complete: true,
+            totals,
+            at,
+        },
+        Notification::BreakerOpened { project: project(), why: "ARGOS did not answer".to_owned(), until, at },
+        Notification::BreakerClosed { project: project(), at },
+        Notification::DeletionsHeld { project: project(), until, at },
+        Notification::QuotaSpent { project: project(), until, at },
+    ]
+}
+
+fn name_of(notice: &Notification) -> &'static str {
+    match notice {
+        Notification::HintUnconfirmed { .. } => "hint_unconfirmed",
+        Notification::GapRepaired { .. } => "gap_repaired",
+        Notification::SweepStarted { .. } => "sweep_started",
+        Notification::SweepProgress { .. } => "sweep_progress",
+        Notification::SweepEnded { .. } => "sweep_ended",
+        Notification::BreakerOpened { .. } => "breaker_opened",
+        Notification::BreakerClosed { .. } => "breaker_closed",
+        Notification::DeletionsHeld { .. } => "deletions_held",
+        Notification::QuotaSpent { .. } => "quota_spent",
+    }
+}
+
 #[test]
-fn a_notification_is_json() {
-    let notice = Notification::HintUnconfirmed {
-        key: key(),
-        trigger: "approved".to_owned(),
-        hint_id: Some("0f".repeat(16)),
-        at: time("2026-03-02T05:36:47.000Z"),
+fn every_notification_is_json_under_its_own_name() {
+    let mut seen = std::collections::BTreeSet::new();
+    for notice in notifications() {
+        let (name, record) = (name_of(&notice), record::notification(&notice).unwrap());
+        golden(&format!("notification_{name}.txt"), &record);
+        let payload = record.payload.unwrap();
+        assert!(payload.starts_with(format!(r#"{{"type":"{name}""#).as_bytes()));
+        assert_eq!(serde_json::from_slice::<Notification>(&payload).unwrap(), notice);
+        assert!(seen.insert(name), "{name} is there twice");
+    }
+    assert_eq!(seen.len(), 9);
+}
+
+#[test]
+fn a_request_goes_to_the_owner_of_partition_0() {
+    let (project, at) = (ProjectId::new("acme").unwrap(), time("2026-03-02T05:36:47.000Z"));
+    let full = Request::FullSweep { project: project.clone(), at };
+    let from = time("2026-01-01T00:00:00.000Z");
+    let backfill = Request::Backfill { project, at, from, to: time("2026-02-01T00:00:00.000Z") };
+    for (name, request) in [("request_full_sweep.txt", full), ("request_backfill.txt", backfill)] {
+        let record = record::request(&request).unwrap();
+        golden(name, &record);
+        assert_eq!(serde_json::from_slice::<Request>(&record.payload.unwrap()).unwrap(), request);
+    }
+}
+
+#[test]
+fn a_memo_stays_on_the_partition_that_it_belongs_to() {
+    let project = ProjectId::new("acme").unwrap();
+    let spent = Standing { spent: 41, day: 20_514, ..Standing::default() };
+    let record = record::memo(5, &MemoKey::Standing(project), &Memo::Standing(spent));
+    assert_eq!((record.topic, record.partition), (Topic::Ledger, Some(5)));
+    assert_eq!(record.key.as_deref(), Some("_standing/acme"));
+    assert_eq!(Memo::decode(&record.payload.unwrap()), Ok(Memo::Standing(spent)));
+}
+
+#[test]
+fn a_records_size_is_never_told_too_small() {
+    let record = record::event(&event(), None).unwrap();
+    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bare = record.key.as_ref().unwrap().len() + record.payload.as_ref().unwrap().len() + headers;
+    assert!(record.size() > bare && record.size() < bare + 500);
+}
+
+#[test]
+fn a_dead_letters_message_is_bounded_and_cut_between_characters() {
+    let letter = DeadLetter {
+        key: None,
+        reason: "unreadable_answer",
+        message: "é".repeat(2_000),
+        attempts: 1,
+        first_seen: time("2026-03-02T05:31:11.000Z"),
+        origin: None,
     };
-    golden("notification.txt", &record::notification(&notice).unwrap());
+    let record = record::dead_letter(&letter);
+    let (_, message) = record.headers.iter().find(|(name, _)| *name == "__connect.errors.exception.message").unwrap();
+    assert_eq!(message.len(), 1024);
 }
 
 #[test]

@@ -8,9 +8,9 @@
 
 use super::foreign::Mover;
 use super::group::Member;
-use super::lock;
+use super::{Restored, lock};
 use crate::partition::partition_of;
-use crate::record::{REQUEST_PREFIX, RESERVED_PREFIX};
+use crate::record::{REQUEST_PREFIX, RESERVED_PREFIX, Topic};
 use models::{DeadLetter, Hint, Key, Lane, LedgerEvent, Progress, Request};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
@@ -26,7 +26,7 @@ const QUESTION: Duration = Duration::from_secs(1);
 /// What the group thread keeps between polls.
 #[derive(Default)]
 pub(super) struct Flow {
-    restored: Vec<(Progress, i64)>,
+    restored: Vec<Restored>,
     partitions: i32,
     mover: Mover,
 }
@@ -35,13 +35,13 @@ pub(super) struct Flow {
 enum Verdict {
     Old,
     Gap(i64),
-    Next(u64),
+    Next { epoch: u64, expected: i64 },
 }
 
 impl Flow {
     /// A partition's past is read; it starts at the next turn.
-    pub(super) fn restored(&mut self, start: Progress, ledger_next: i64) {
-        self.restored.push((start, ledger_next));
+    pub(super) fn restored(&mut self, restored: Restored) {
+        self.restored.push(restored);
     }
 
     /// Starts what is restored: seek, `Ready`, resume. What cannot seek yet stays for the next turn.
@@ -50,7 +50,8 @@ impl Flow {
             return;
         }
         let member = consumer.context();
-        for (start, ledger_next) in std::mem::take(&mut self.restored) {
+        for restored in std::mem::take(&mut self.restored) {
+            let Restored { start, ledger_next, .. } = restored;
             if !lock(&member.shared.table).is_current(start.partition, start.epoch) {
                 continue;
             }
@@ -58,7 +59,7 @@ impl Flow {
             let sought = lanes.iter().try_for_each(|(lane, offset)| seek(consumer, *lane, start.partition, *offset));
             if let Err(error) = sought {
                 tracing::debug!(partition = start.partition, error = %error, "seek is tried again");
-                self.restored.push((start, ledger_next));
+                self.restored.push(restored);
                 continue;
             }
             if !lock(&member.shared.table).run(start, ledger_next, Instant::now()) {
@@ -67,6 +68,9 @@ impl Flow {
             let Progress { partition, epoch, live, bulk } = start;
             tracing::info!(partition, epoch, live, bulk, ledger_next, "partition runs");
             member.send(LedgerEvent::Ready { partition, epoch, live, bulk, of: self.partitions });
+            for (lane, lost) in restored.expired {
+                tell_expired(member, partition, epoch, lane, lost);
+            }
             for lane in [Lane::Live, Lane::Bulk] {
                 set_paused(consumer, lane, partition, false);
             }
@@ -126,13 +130,20 @@ impl Flow {
                 tracing::debug!(partition, offset, expected, lane = lane.as_str(), "a gap; looked at once more");
                 Flow::go_back(consumer, lane, partition, expected);
             }
-            Verdict::Next(epoch) => {
+            Verdict::Next { epoch, expected } => {
+                let Some(lost) = expired_before(consumer, lane, partition, expected, offset) else {
+                    Flow::go_back(consumer, lane, partition, expected);
+                    return;
+                };
                 let Some(event) = self.event_of(member, message, lane, epoch) else {
                     Flow::go_back(consumer, lane, partition, offset);
                     return;
                 };
                 if let Some(held) = lock(&member.shared.table).running(partition) {
                     held.lane(lane).next = offset + 1;
+                }
+                if lost > 0 {
+                    tell_expired(member, partition, epoch, lane, lost);
                 }
                 member.send(event);
             }
@@ -164,7 +175,11 @@ impl Flow {
         }
         let Ok((key, hint)) = read(message) else {
             if message.key().is_some_and(|key| key.first() == Some(&(RESERVED_PREFIX as u8))) {
-                tracing::warn!(partition, offset, "a reserved key that this release does not know is passed over");
+                tracing::warn!(
+                    partition,
+                    offset,
+                    "a request that this release cannot read, or not for here, is passed over"
+                );
                 return Some(skipped(None));
             }
             let letter = DeadLetter {
@@ -217,15 +232,34 @@ fn judge(member: &Member, lane: Lane, partition: i32, offset: i64) -> Verdict {
         state.gap_seen = Some(state.next);
         Verdict::Gap(state.next)
     } else {
-        Verdict::Next(epoch)
+        Verdict::Next { epoch, expected: state.next }
     }
 }
 
-fn topic_of(member: &Member, lane: Lane) -> &str {
-    match lane {
-        Lane::Live => &member.shared.names.hints,
-        Lane::Bulk => &member.shared.names.bulk,
+/// How many of the offsets between the expected one and the one that came are gone with the log's start; the others are
+/// transaction markers. `None` if the broker does not tell now.
+fn expired_before(
+    consumer: &BaseConsumer<Member>,
+    lane: Lane,
+    partition: i32,
+    expected: i64,
+    came: i64,
+) -> Option<u64> {
+    if came == expected {
+        return Some(0);
     }
+    let (low, _) = consumer.fetch_watermarks(topic_of(consumer.context(), lane), partition, QUESTION).ok()?;
+    Some((low.min(came) - expected).max(0) as u64)
+}
+
+fn topic_of(member: &Member, lane: Lane) -> &str {
+    member.shared.topic(Topic::of_lane(lane))
+}
+
+fn tell_expired(member: &Member, partition: i32, epoch: u64, lane: Lane, lost: u64) {
+    tracing::error!(partition, lane = lane.as_str(), lost, "hints are gone that may not have been settled");
+    member.shared.metrics.hints_expired.with_label_values(&[lane.as_str()]).inc_by(lost);
+    member.send(LedgerEvent::Expired { partition, epoch, lane, lost });
 }
 
 fn seek(consumer: &BaseConsumer<Member>, lane: Lane, partition: i32, offset: i64) -> KafkaResult<()> {

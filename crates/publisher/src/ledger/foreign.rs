@@ -5,8 +5,7 @@
 
 use super::Shared;
 use crate::settings::millis;
-use crate::stats::Listener;
-use rdkafka::ClientContext;
+use crate::stats::{Listener, hand_on_to_listener};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
@@ -21,14 +20,7 @@ type Answer = Arc<Mutex<Option<Result<(), KafkaError>>>>;
 
 struct Reports(Listener);
 
-impl ClientContext for Reports {
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        self.0.log(level, facility, message);
-    }
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(error, reason);
-    }
-}
+hand_on_to_listener!(Reports, 0);
 
 impl ProducerContext for Reports {
     type DeliveryOpaque = Box<Answer>;

@@ -14,14 +14,14 @@ use super::table::{Announcement, Phase};
 use super::{Events, Shared, Signal, lock};
 use crate::errors;
 use crate::settings::millis;
-use crate::stats::Listener;
+use crate::stats::{Listener, hand_on_to_listener};
 use models::LedgerEvent;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -38,17 +38,7 @@ pub(super) struct Member {
     events: Events,
 }
 
-impl ClientContext for Member {
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        self.listener.log(level, facility, message);
-    }
-    fn stats(&self, statistics: rdkafka::Statistics) {
-        self.listener.stats(statistics);
-    }
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.listener.error(error, reason);
-    }
-}
+hand_on_to_listener!(Member, listener);
 
 impl ConsumerContext for Member {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
@@ -79,6 +69,10 @@ impl Member {
 
     fn on_assigned(&self, consumer: &BaseConsumer<Self>, mine: &[i32]) -> KafkaResult<()> {
         tracing::info!(partitions = ?mine, "partitions assigned");
+        if !lock(&self.shared.table).partitions().is_empty() {
+            tracing::warn!("assigned before the last assignment was revoked; that one ends here");
+            self.let_go();
+        }
         // The offset is of no account, as all are paused and seek before they run; an explicit one keeps librdkafka
         // from asking for the committed ones, which it would do while they are not yet stable.
         let list = self.lanes_of(mine, Offset::Offset(0))?;
@@ -88,11 +82,11 @@ impl Member {
         *lock(&self.shared.generation) = consumer.group_metadata().map(Arc::new);
         let now = Instant::now();
         for partition in mine {
-            lock(&self.shared.table).hold(*partition, now);
+            if !lock(&self.shared.table).hold(*partition, now) {
+                tracing::error!(partition, "assigned twice at once");
+            }
         }
-        if self.shared.producer_ready.load(Ordering::Acquire) {
-            self.announce(mine);
-        }
+        self.announce(mine);
         Ok(())
     }
 
@@ -126,13 +120,25 @@ impl Member {
         }
     }
 
+    /// Starts the restore of those that wait. Not without a producer: before its predecessors are fenced, the ledger may
+    /// not have its end yet. They go on waiting then, and the next [`Signal::ProducerReady`] announces them.
     fn announce(&self, partitions: &[i32]) {
-        for partition in partitions {
-            let now = Instant::now();
-            let announced = lock(&self.shared.table).announce(*partition, now, self.shared.settings.keep_entries_for);
-            if let Some(announced) = announced {
-                self.tell_assigned(*partition, announced, now);
+        let now = Instant::now();
+        let mut announced = Vec::new();
+        {
+            // A producer is lost under the gate, so it cannot be lost between the look and the new epochs.
+            let _gate = lock(&self.shared.gate);
+            if !self.shared.producer_ready.load(Ordering::Acquire) {
+                return;
             }
+            let mut table = lock(&self.shared.table);
+            for partition in partitions {
+                let one = table.announce(*partition, now, self.shared.settings.keep_entries_for);
+                announced.extend(one.map(|one| (*partition, one)));
+            }
+        }
+        for (partition, one) in announced {
+            self.tell_assigned(partition, one, now);
         }
     }
 
@@ -148,7 +154,10 @@ impl Member {
         let announced = {
             // A commit under way is answered before its partition is revoked, and none begins in between.
             let _gate = lock(&self.shared.gate);
-            lock(&self.shared.table).announce(partition, now, self.shared.settings.keep_entries_for)
+            let mut table = lock(&self.shared.table);
+            // One that a lost commit took is announced with the next producer.
+            let runs = table.running(partition).is_some();
+            runs.then(|| table.announce(partition, now, self.shared.settings.keep_entries_for)).flatten()
         };
         if let Some(announced) = announced {
             self.send(LedgerEvent::Revoked { partition });
@@ -199,7 +208,7 @@ pub(super) fn work(consumer: BaseConsumer<Member>, signals: &Receiver<Signal>) {
                 Signal::ProducerReady if subscribed => announce_waiting(consumer.context()),
                 Signal::ProducerReady => subscribed = subscribe(&consumer),
                 Signal::ProducerLost => consumer.context().tell_voided(),
-                Signal::Restored { start, ledger_next } => flow.restored(start, ledger_next),
+                Signal::Restored(restored) => flow.restored(restored),
             }
         }
         flow.start_restored(&consumer);
@@ -240,4 +249,34 @@ fn announce_waiting(member: &Member) {
         .map(|(partition, _)| partition)
         .collect();
     member.announce(&waiting);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::KafkaSettings;
+    use crate::stats::KafkaMetrics;
+    use models::Time;
+    use tokio::sync::mpsc;
+
+    #[test]
+    fn nothing_is_restored_before_a_producer_is_ready() {
+        let metrics = KafkaMetrics::register(&prometheus::Registry::new()).unwrap();
+        let shared = Arc::new(Shared::new(KafkaSettings::default(), metrics.clone(), || Time::from_millis(0)));
+        let (events, mut told) = mpsc::channel(8);
+        let listener = Listener::new("group", metrics);
+        let member = Member { listener, shared: shared.clone(), jobs: Arc::default(), events };
+        assert!(lock(&shared.table).hold(0, Instant::now()));
+
+        // The signal of a producer that is lost again by the time it is read.
+        announce_waiting(&member);
+        assert!(told.try_recv().is_err());
+        assert_eq!(lock(&shared.table).iter().next().unwrap().1.phase, Phase::Waiting);
+
+        shared.producer_ready.store(true, Ordering::Release);
+        announce_waiting(&member);
+        assert!(matches!(told.try_recv(), Ok(LedgerEvent::Assigned { partition: 0, epoch: 1, fresh: true })));
+        member.restart(0);
+        assert!(told.try_recv().is_err(), "what does not run is not started again");
+    }
 }

@@ -7,7 +7,7 @@
 //! assignment's restore its taker finds that it is void.
 
 use super::lock;
-use models::Progress;
+use models::{Lane, Progress};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ pub(super) struct Job {
 #[derive(Clone, Debug)]
 pub(super) struct Begun {
     pub(super) start: Progress,
+    /// Lanes with a gap before their start, and how wide it is.
+    pub(super) expired: Vec<(Lane, u64)>,
     /// Whatever an earlier owner committed with the offsets of `start` lies below it.
     pub(super) target: i64,
     /// The next ledger offset to read.

@@ -16,37 +16,32 @@
 //! 5. Tell the group thread.
 
 use super::jobs::{Begun, Job, Jobs, Restore};
-use super::{Events, Shared, Signal, lock};
+use super::{Events, Restored, Shared, Signal, lock};
 use crate::errors;
-use crate::record::RESERVED_PREFIX;
+use crate::record::{RESERVED_PREFIX, Topic};
 use crate::settings::{KafkaSettings, millis};
-use crate::stats::Listener;
+use crate::stats::{Listener, hand_on_to_listener};
 use models::{Entry, Key, Lane, LedgerEvent, Memo, MemoKey, Progress};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many entries travel together.
 const CHUNK: usize = 500;
 /// How long one question to the broker may take.
 const QUESTION: Duration = Duration::from_secs(5);
+/// How long an end of a log below the committed offset is doubted.
+const BELIEVE: Duration = Duration::from_secs(3);
 /// Between two looks at an open transaction.
 const LOOK: Duration = Duration::from_millis(50);
 
 struct Ear(Listener);
 
-impl ClientContext for Ear {
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        self.0.log(level, facility, message);
-    }
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(error, reason);
-    }
-}
+hand_on_to_listener!(Ear, 0);
 
 impl ConsumerContext for Ear {}
 
@@ -103,9 +98,9 @@ pub(super) fn work(shared: &Shared, jobs: &Jobs, events: &Events, signals: &Sync
                 continue;
             };
             match restorer.restore(&mut restore) {
-                Ok((start, ledger_next)) => {
+                Ok(restored) => {
                     shared.metrics.restore_seconds.observe(restore.job.asked.elapsed().as_secs_f64());
-                    if signals.send(Signal::Restored { start, ledger_next }).is_err() {
+                    if signals.send(Signal::Restored(restored)).is_err() {
                         return;
                     }
                 }
@@ -149,14 +144,15 @@ impl<'a> Restorer<'a> {
     }
 
     /// One step: up to its end, or to an open transaction.
-    fn restore(&self, restore: &mut Restore) -> Result<(Progress, i64), Stop> {
+    fn restore(&self, restore: &mut Restore) -> Result<Restored, Stop> {
         let job = restore.job;
         let mut begun = match restore.begun.take() {
             Some(begun) => begun,
             None => self.begin(&job)?,
         };
         let result = self.go_on(&job, &mut begun);
-        let done = (begun.start, begun.next.max(begun.target));
+        let ledger_next = begun.next.max(begun.target);
+        let done = Restored { start: begun.start, ledger_next, expired: begun.expired.clone() };
         let open = begun.awaited.first().cloned();
         restore.begun = Some(begun);
         match result? {
@@ -175,7 +171,10 @@ impl<'a> Restorer<'a> {
 
     fn begin(&self, job: &Job) -> Result<Begun, Stop> {
         let names = &self.shared.names;
-        let (live, bulk) = self.stable_offsets(job)?;
+        let (live_committed, bulk_committed) = self.stable_offsets(job)?;
+        let mut expired = Vec::new();
+        let live = self.start_of(job, Lane::Live, live_committed, &mut expired)?;
+        let bulk = self.start_of(job, Lane::Bulk, bulk_committed, &mut expired)?;
         let (low, target) = self.ask(job, || self.raw.fetch_watermarks(&names.ledger, job.partition, QUESTION))?;
         // A broker that has just come back may show an end below what was read from it before.
         let target = target.max(job.from.unwrap_or(low));
@@ -191,7 +190,7 @@ impl<'a> Restorer<'a> {
             }
         }
         let start = Progress { partition: job.partition, epoch: job.epoch, live, bulk };
-        Ok(Begun { start, target, next: job.from.unwrap_or(low).max(low), awaited })
+        Ok(Begun { start, expired, target, next: job.from.unwrap_or(low).max(low), awaited })
     }
 
     /// Reads what is there. If a transaction is open, where the first place in `awaited` is stable.
@@ -271,9 +270,9 @@ impl<'a> Restorer<'a> {
         self.ask(job, || self.committed.fetch_watermarks(topic, partition, QUESTION)).map(|(_, end)| end)
     }
 
-    fn stable_offsets(&self, job: &Job) -> Result<(i64, i64), Stop> {
+    fn stable_offsets(&self, job: &Job) -> Result<(Option<i64>, Option<i64>), Stop> {
         let names = &self.shared.names;
-        let found = self.ask(job, || {
+        self.ask(job, || {
             let mut wanted = TopicPartitionList::with_capacity(2);
             wanted.add_partition(&names.hints, job.partition);
             wanted.add_partition(&names.bulk, job.partition);
@@ -286,29 +285,44 @@ impl<'a> Restorer<'a> {
                 _ => None,
             };
             Ok((offset(&names.hints), offset(&names.bulk)))
-        })?;
-        let live = self.start_of(job, Lane::Live, &names.hints, found.0)?;
-        let bulk = self.start_of(job, Lane::Bulk, &names.bulk, found.1)?;
-        Ok((live, bulk))
+        })
     }
 
-    /// Where a lane starts: the committed offset, or the log's start if there is none or retention went past it.
-    fn start_of(&self, job: &Job, lane: Lane, topic: &str, committed: Option<i64>) -> Result<i64, Stop> {
-        let (low, high) = self.ask(job, || self.raw.fetch_watermarks(topic, job.partition, QUESTION))?;
+    /// Where a lane starts: the committed offset, or the log's start if there is none or the log does not have it. What
+    /// is missing then is added to `expired`.
+    fn start_of(
+        &self,
+        job: &Job,
+        lane: Lane,
+        committed: Option<i64>,
+        expired: &mut Vec<(Lane, u64)>,
+    ) -> Result<i64, Stop> {
+        let topic = self.shared.topic(Topic::of_lane(lane));
+        let look = || self.ask(job, || self.raw.fetch_watermarks(topic, job.partition, QUESTION));
+        let (mut low, mut high) = look()?;
         let Some(offset) = committed else {
             return Ok(low);
         };
-        if offset < low {
-            let lost = (low - offset) as u64;
-            tracing::error!(topic, partition = job.partition, lost, "hints expired unsettled; a full sweep repairs it");
-            self.shared.metrics.hints_expired.with_label_values(&[lane.as_str()]).inc_by(lost);
-            Ok(low)
-        } else if offset > high {
-            tracing::error!(topic, partition = job.partition, offset, high, "committed offset beyond the log's end");
-            Ok(low)
-        } else {
-            Ok(offset)
+        // A broker that has just come back may not show the end that it had: no reason to read all of it again.
+        let believed = Instant::now() + BELIEVE;
+        while offset > high && Instant::now() < believed {
+            self.pause();
+            (low, high) = look()?;
         }
+        let lost = if offset > high { offset - high } else { low - offset };
+        if lost <= 0 {
+            return Ok(offset);
+        }
+        tracing::error!(
+            topic,
+            partition = job.partition,
+            committed = offset,
+            low,
+            high,
+            "the log lacks the committed offset"
+        );
+        expired.push((lane, lost as u64));
+        Ok(low)
     }
 
     /// Reads from an offset to the end that the broker shows, and hands the entries on. The next offset.

@@ -10,9 +10,12 @@
 
 use super::transaction::{self, ABORT_BUDGET, Job, Outcome};
 use super::{Shared, Signal, lock};
-use crate::record;
+use crate::record::{self, Record};
 use models::{Batch, CommitError};
+use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -145,7 +148,11 @@ impl Supervisor {
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
-        let (worker, job) = self.prepare(batch).map_err(CommitError::Aborted)?;
+        let aborted = CommitError::Aborted;
+        let worker = self.worker.as_ref().filter(|worker| worker.ready);
+        let worker = worker.ok_or_else(|| aborted("the producer is being made anew".to_owned()))?;
+        let (offsets, group) = self.offsets(batch).map_err(aborted)?;
+        let job = Job { records: self.records(batch)?, offsets, group };
         let limit = self.shared.settings.transaction_timeout + ABORT_BUDGET + MARGIN;
         let outcome = match worker.jobs.send(job) {
             Ok(()) => worker.outcomes.recv_timeout(limit).unwrap_or_else(|error| {
@@ -181,13 +188,15 @@ impl Supervisor {
         }
     }
 
-    fn prepare(&self, batch: &Batch) -> Result<(&Worker, Job), String> {
-        let worker = self.worker.as_ref().filter(|worker| worker.ready).ok_or("the producer is being made anew")?;
+    /// What the broker fences by: offsets of every partition written, under the generation of the assignment.
+    fn offsets(&self, batch: &Batch) -> Result<(TopicPartitionList, Arc<ConsumerGroupMetadata>), String> {
         if !lock(&self.shared.table).may_commit(&batch.progress) {
             return Err("stale assignment".to_owned());
         }
         let covered = |partition: i32| batch.progress.iter().any(|row| row.partition == partition);
-        if batch.progress.is_empty() || !batch.writes.iter().all(|write| covered(write.partition)) {
+        let mut written = batch.writes.iter().map(|write| write.partition);
+        let mut remembered = batch.memos.iter().map(|(partition, ..)| *partition);
+        if batch.progress.is_empty() || !written.all(covered) || !remembered.all(covered) {
             return Err("a write without the offsets of its partition".to_owned());
         }
         let group = lock(&self.shared.generation).clone().ok_or("stale assignment")?;
@@ -199,7 +208,36 @@ impl Supervisor {
                 added.map_err(|error| error.to_string())?;
             }
         }
-        let records = record::batch(batch).map_err(|error| error.to_string())?;
-        Ok((worker, Job { records, offsets, group }))
+        Ok((offsets, group))
+    }
+
+    /// The records of a batch. Those that no broker would take are found here, before anything is sent: else the same
+    /// batch would be aborted for ever, with everybody else's decisions in it.
+    fn records(&self, batch: &Batch) -> Result<Vec<Record>, CommitError> {
+        let settings = &self.shared.settings;
+        let records = record::batch(batch, settings.sealer.as_deref()).map_err(|error| {
+            tracing::error!(error = %error, cause = error.source(), "records cannot be made; trying again");
+            CommitError::Aborted(error.to_string())
+        })?;
+        let mut too_large = BTreeMap::new();
+        for record in records.iter().filter(|record| record.size() > settings.largest_record()) {
+            let (topic, key, bytes) = (self.shared.topic(record.topic), record.key.as_deref(), record.size());
+            tracing::error!(
+                topic,
+                key,
+                bytes,
+                limit = settings.largest_record(),
+                "a record is larger than Kafka takes"
+            );
+            self.shared.metrics.records_too_large.with_label_values(&[topic]).inc();
+            let of = batch.writes.iter().find(|write| Some(write.key.as_str()) == key);
+            let Some(write) = of else {
+                // Memos, notifications and dead letters are bounded where they are made.
+                return Err(CommitError::Aborted(format!("a record of {topic} is larger than Kafka takes")));
+            };
+            let largest = too_large.entry(write.key.clone()).or_insert(bytes);
+            *largest = bytes.max(*largest);
+        }
+        if too_large.is_empty() { Ok(records) } else { Err(CommitError::TooLarge(too_large.into_iter().collect())) }
     }
 }

@@ -9,6 +9,7 @@
 
 use models::{Lane, Progress};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 /// How far a partition is.
@@ -90,11 +91,15 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// The partition was assigned by the group.
-    pub(crate) fn hold(&mut self, partition: i32, now: Instant) {
+    /// The partition was assigned by the group. False if it is held already: then nothing changes, since whoever was told
+    /// of the earlier assignment must first be told of its end ([`Table::release`]).
+    pub(crate) fn hold(&mut self, partition: i32, now: Instant) -> bool {
+        let Entry::Vacant(place) = self.held.entry(partition) else {
+            return false;
+        };
         let lanes = LaneState::default();
-        let held = Held { epoch: 0, phase: Phase::Waiting, since: now, live: lanes.clone(), bulk: lanes };
-        self.held.insert(partition, held);
+        place.insert(Held { epoch: 0, phase: Phase::Waiting, since: now, live: lanes.clone(), bulk: lanes });
+        true
     }
 
     /// The restore starts: a new epoch, and from where to read. Entries that are kept for longer than `keep` are not
@@ -223,7 +228,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     fn running(table: &mut Table, now: Instant) -> u64 {
-        table.hold(3, now);
+        assert!(table.hold(3, now));
         let epoch = table.announce(3, now, HOUR).unwrap().epoch;
         assert!(table.run(Progress { partition: 3, epoch, live: 10, bulk: 20 }, 100, now));
         epoch
@@ -235,7 +240,7 @@ mod tests {
         let epoch = running(&mut table, now);
         table.settle(&[Progress { partition: 3, epoch, live: 11, bulk: 20 }], &BTreeMap::from([(3, 104)]), now);
         assert_eq!(table.release(&[3], now), [3]);
-        table.hold(3, now);
+        assert!(table.hold(3, now));
         let again = table.announce(3, now, HOUR).unwrap();
         assert_eq!(again.from, Some(104));
         assert!(again.epoch > epoch);
@@ -248,18 +253,28 @@ mod tests {
         running(&mut table, now);
         table.release(&[3], now);
         let later = now + HOUR + Duration::from_secs(1);
-        table.hold(3, later);
+        assert!(table.hold(3, later));
         assert_eq!(table.announce(3, later, HOUR).unwrap().from, None);
+    }
+
+    #[test]
+    fn what_is_held_is_not_held_anew() {
+        let (mut table, now) = (Table::default(), Instant::now());
+        let epoch = running(&mut table, now);
+        assert!(!table.hold(3, now));
+        assert!(table.is_current(3, epoch) && table.running(3).is_some());
+        assert_eq!(table.release(&[3], now), [3], "its end is still told");
+        assert!(table.hold(3, now));
     }
 
     #[test]
     fn a_restore_that_was_not_finished_counts_for_nothing() {
         let (mut table, now) = (Table::default(), Instant::now());
-        table.hold(3, now);
+        assert!(table.hold(3, now));
         let epoch = table.announce(3, now, HOUR).unwrap().epoch;
         assert_eq!(table.release(&[3], now), [3]);
         assert!(!table.run(Progress { partition: 3, epoch, live: 0, bulk: 0 }, 50, now));
-        table.hold(3, now);
+        assert!(table.hold(3, now));
         assert_eq!(table.announce(3, now, HOUR).unwrap().from, None);
     }
 

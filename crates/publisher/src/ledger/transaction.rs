@@ -11,13 +11,13 @@ use super::Shared;
 use crate::errors::{self, Class};
 use crate::record::{Record, Topic};
 use crate::settings::{KafkaSettings, millis};
-use crate::stats::Listener;
+use crate::stats::{Listener, hand_on_to_listener};
+use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
-use rdkafka::{ClientContext, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -65,17 +65,7 @@ struct Reports {
     deliveries: Mutex<Deliveries>,
 }
 
-impl ClientContext for Reports {
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        self.listener.log(level, facility, message);
-    }
-    fn stats(&self, statistics: rdkafka::Statistics) {
-        self.listener.stats(statistics);
-    }
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.listener.error(error, reason);
-    }
-}
+hand_on_to_listener!(Reports, listener);
 
 impl ProducerContext for Reports {
     type DeliveryOpaque = ();

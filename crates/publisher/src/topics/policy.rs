@@ -11,6 +11,9 @@ const HINTS_AT_LEAST: i64 = 7 * DAY;
 /// A replica that was away for an hour reads the ledger from where it was: tombstones must still be there.
 const TOMBSTONES_AT_LEAST: i64 = DAY / 12;
 
+/// Kafka's own default, 1,048,588, lies so far above librdkafka's.
+const AROUND: usize = 48_588;
+
 /// How one topic is made, and what it must keep to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicPolicy {
@@ -28,6 +31,8 @@ pub struct TopicPolicy {
     pub replication: i32,
     /// In-sync replicas that must have a record before it is acknowledged.
     pub min_insync: i32,
+    /// The largest batch of records that the clients may hand over, in bytes.
+    pub largest: usize,
     /// What somebody loses if it is not so.
     promise: &'static str,
 }
@@ -39,6 +44,7 @@ impl TopicPolicy {
             ("cleanup.policy", self.cleanup.to_owned()),
             ("min.insync.replicas", self.min_insync.to_string()),
             ("unclean.leader.election.enable", "false".to_owned()),
+            ("max.message.bytes", (self.largest + AROUND).to_string()),
         ]);
         if let Some(retention) = self.retention_ms {
             config.insert("retention.ms", retention.to_string());
@@ -61,6 +67,7 @@ pub fn policies(settings: &KafkaSettings) -> [TopicPolicy; 7] {
         partitions: settings.partitions,
         replication: settings.replication_factor,
         min_insync: settings.replication_factor.min(2),
+        largest: settings.largest_record(),
         promise,
     };
     let days = |count: i64| Some(count * DAY);
@@ -130,6 +137,10 @@ pub fn findings(policy: &TopicPolicy, actual: &Actual) -> Vec<Finding> {
     if text("unclean.leader.election.enable") == "true" {
         breaks("unclean.leader.election.enable", "true".to_owned(), "false".to_owned());
     }
+    if number("max.message.bytes").is_none_or(|bytes| bytes < policy.largest as i64) {
+        // Else the broker would refuse what the relay held for small enough, and the same decisions again and again.
+        breaks("max.message.bytes", text("max.message.bytes").to_owned(), format!("at least {}", policy.largest));
+    }
     // -1 = for ever.
     let shorter = |key: &str, least: i64| number(key).is_none_or(|kept| kept != -1 && kept < least);
     if let Some(least) = policy.retention_at_least_ms
@@ -195,6 +206,7 @@ mod tests {
             (ledger, "min.insync.replicas", "1"),
             (ledger, "unclean.leader.election.enable", "true"),
             (ledger, "delete.retention.ms", "60000"),
+            (ledger, "max.message.bytes", "500000"),
         ] {
             let found = with(policy, key, value);
             assert_eq!(found.len(), 1, "{key}");
