@@ -12,14 +12,15 @@
 //! Of an encrypting project, an answer that stays shut is [`LookError::Denied`] and never "absent": a wrong key,
 //! derivation or mode shuts them all, and must open the breaker and keep the hints.
 
-use crate::api_key::ApiKeys;
-use crate::cipher::{Cipher, Nonce};
+use crate::cipher::Nonce;
 use crate::list::decode_page;
-use crate::query::{self, Seal};
+use crate::lookup::{Found, Pages, Person};
+use crate::project::Fetch;
+use crate::query::{self, ListQuery, Part, Seal};
 use crate::sealed::{self, Opened};
 use crate::status::{self, Failure};
-use crate::{document, reader::Reader};
-use models::{Key, LookError, Page, PageCursor, PageQuery, ProjectId, Time, Truth, TruthSource};
+use crate::{document, slices};
+use models::{Answer, Key, LookError, Page, PageQuery, ProjectId, Time, Truth, TruthSource};
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use rustls::ClientConfig;
 use rustls::crypto::SecureRandom;
@@ -31,6 +32,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use url::Url;
 
+pub use crate::project::{Project, Timeouts};
+
 /// The header of the API key.
 const API_KEY: &str = "x-api-key";
 
@@ -39,75 +42,6 @@ const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
-
-/// How long each step of a GET may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Name lookup, TCP and TLS.
-    pub connect: Duration,
-    /// From the connection to the last header.
-    pub headers: Duration,
-    /// From the last header to the end of the body.
-    pub body: Duration,
-}
-
-impl Default for Timeouts {
-    /// 3 s, 10 s and 10 s.
-    fn default() -> Timeouts {
-        Timeouts { connect: Duration::from_secs(3), headers: Duration::from_secs(10), body: Duration::from_secs(10) }
-    }
-}
-
-/// How a day is written in list queries; ARGOS's pages disagree (section 4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum DateFormat {
-    /// `YYYY-MM-DD`.
-    #[default]
-    Dashed,
-    /// `YYYYMMDD`.
-    Compact,
-}
-
-/// One project of ARGOS, as the client needs it. Its `Debug` shows no key.
-#[derive(Clone, Debug)]
-pub struct Project {
-    /// Our name of it.
-    pub id: ProjectId,
-    /// The address before `/submission`, for example `https://rest-api.argosidentity.com/v3`. Whether plain HTTP is
-    /// acceptable is for the configuration to say.
-    pub base_url: Url,
-    /// The API keys.
-    pub api_keys: ApiKeys,
-    /// How its documents are read.
-    pub reader: Reader,
-    /// Limits in time.
-    pub timeouts: Timeouts,
-    /// The largest answer that is read, in bytes.
-    pub max_body: usize,
-    /// How days are written.
-    pub date_format: DateFormat,
-    /// For a project that encrypts its API; `None` = in clear. Its first key should be the first of [`Project::api_keys`].
-    pub cipher: Option<Arc<Cipher>>,
-}
-
-impl Project {
-    /// The default limit of an answer.
-    pub const MAX_BODY: usize = 4 * 1024 * 1024;
-
-    /// With default limits.
-    pub fn new(id: ProjectId, base_url: Url, api_keys: ApiKeys, reader: Reader) -> Project {
-        Project {
-            id,
-            base_url,
-            api_keys,
-            reader,
-            timeouts: Timeouts::default(),
-            max_body: Project::MAX_BODY,
-            date_format: DateFormat::default(),
-            cipher: None,
-        }
-    }
-}
 
 /// Why a client cannot be built; each is a mistake of configuration or of the system's setup.
 #[derive(Debug, thiserror::Error)]
@@ -124,19 +58,6 @@ pub enum ClientError {
     /// A user agent that no header can carry, or a lack of resources.
     #[error("the HTTP client cannot be set up")]
     Http(#[source] reqwest::Error),
-}
-
-/// What is asked of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct ListQuery {
-    /// Rows per page. Always sent: the default is contradictory (section 4.1), and 50 is safe.
-    pub count: u32,
-    /// Created on this day or later.
-    pub start_date: Option<jiff::civil::Date>,
-    /// Created on this day or earlier. Whether the day itself is included is not documented.
-    pub end_date: Option<jiff::civil::Date>,
-    /// Where to go on.
-    pub cursor: Option<PageCursor>,
 }
 
 /// A client for several projects; cheap to share behind an `Arc`.
@@ -171,11 +92,27 @@ impl Client {
     /// Asks once for one page of a project's list. Same errors as a look; a list is never absent.
     pub async fn list(&self, project: &ProjectId, query: &ListQuery) -> Result<Page, LookError> {
         let project = self.project(project.as_str())?;
-        let seal = project.seal()?;
-        let url = query::list(&project.submission, query, project.settings.date_format, seal);
-        match project.get(url, &self.clock).await? {
+        match project.list(query, &self.clock).await? {
             Got::Body(body) => decode_page(&body),
             Got::Absent => Err(LookError::Unreadable("the list is not found".to_owned())),
+        }
+    }
+
+    /// The submissions of one person, without personal data; at most [`crate::lookup::MAX_PAGES`] pages. Nobody has none.
+    pub async fn find(&self, project: &ProjectId, person: &Person) -> Result<Vec<Found>, LookError> {
+        let project = self.project(project.as_str())?;
+        let mut query = project.query();
+        query.person = Some(person.clone());
+        let mut pages = Pages::default();
+        loop {
+            match project.list(&query, &self.clock).await? {
+                Got::Body(body) => query.cursor = pages.take(&body, person)?,
+                Got::Absent if query.cursor.is_none() => return Ok(Vec::new()),
+                Got::Absent => return Err(LookError::Unreadable("the next page is not found".to_owned())),
+            }
+            if query.cursor.is_none() {
+                return Ok(pages.found());
+            }
         }
     }
 
@@ -188,24 +125,27 @@ impl TruthSource for Client {
     async fn look(&self, key: &Key) -> Result<Truth, LookError> {
         let project = self.project(key.project())?;
         let asked_at = (self.clock)();
-        let url = query::single(&project.submission, key.submission(), project.seal()?);
-        match project.get(url, &self.clock).await? {
-            Got::Body(body) => document::decode_single(&body, key.submission(), &project.settings.reader, asked_at),
-            Got::Absent => Ok(Truth { asked_at, answer: models::Answer::Absent }),
+        let (id, reader) = (key.submission(), &project.settings.reader);
+        match project.settings.fetch {
+            Fetch::Full => match project.single(id, None, &self.clock).await? {
+                Got::Body(body) => document::decode_single(&body, id, reader, asked_at),
+                Got::Absent => Ok(Truth { asked_at, answer: Answer::Absent }),
+            },
+            Fetch::KycAmlOnly => {
+                let answer = project.in_parts(id, &self.clock).await?;
+                Ok(Truth { asked_at, answer })
+            }
         }
     }
 
     async fn page(&self, query: &PageQuery) -> Result<Page, LookError> {
         let project = self.project(&query.project)?;
-        let day = |time: Time| jiff::Timestamp::from_millisecond(time.as_millis()).ok();
-        let date = |time: Time| day(time).map(|stamp| jiff::tz::Offset::UTC.to_datetime(stamp).date());
-        // Zone and ends of the days are not documented: one day wider on each side.
-        let wide = jiff::Span::new().days(1);
+        let margin = project.settings.list.zone_margin;
         let list = ListQuery {
-            count: 50,
-            start_date: query.from.and_then(date).map(|date| date.saturating_sub(wide)),
-            end_date: query.to.and_then(date).map(|date| date.saturating_add(wide)),
+            start_date: query.from.and_then(|from| query::utc_day(from - margin)),
+            end_date: query.to.and_then(|to| query::utc_day(to + margin)),
             cursor: query.cursor.clone(),
+            ..project.query()
         };
         self.list(&project.settings.id, &list).await
     }
@@ -219,8 +159,20 @@ enum Got {
     Absent,
 }
 
+impl Got {
+    fn body(&self) -> Option<&[u8]> {
+        match self {
+            Got::Body(body) => Some(body),
+            Got::Absent => None,
+        }
+    }
+}
+
 impl Connected {
-    fn new(project: Project, user_agent: &str) -> Result<Connected, ClientError> {
+    fn new(mut project: Project, user_agent: &str) -> Result<Connected, ClientError> {
+        if project.fetch == Fetch::KycAmlOnly {
+            project.reader = project.reader.of_parts();
+        }
         let mut submission = project.base_url.clone();
         submission
             .path_segments_mut()
@@ -239,6 +191,34 @@ impl Connected {
             .map_err(ClientError::Http)?;
         let random = rustls::crypto::ring::default_provider().secure_random;
         Ok(Connected { http, submission, settings: project, random, proven: AtomicBool::new(false) })
+    }
+
+    /// A query with the project's settings.
+    fn query(&self) -> ListQuery {
+        let part = match self.settings.fetch {
+            Fetch::Full => None,
+            Fetch::KycAmlOnly => Some(Part::Kyc),
+        };
+        ListQuery { count: self.settings.list.page_size, part, ..ListQuery::default() }
+    }
+
+    async fn list(&self, query: &ListQuery, clock: &Clock) -> Result<Got, LookError> {
+        self.get(query::list(&self.submission, query, self.settings.list.date_format, self.seal()?), clock).await
+    }
+
+    async fn single(&self, id: &str, part: Option<Part>, clock: &Clock) -> Result<Got, LookError> {
+        self.get(query::single(&self.submission, id, part, self.seal()?), clock).await
+    }
+
+    /// The parts in the order that `slices` wants; one that is absent at once costs no more than a whole.
+    async fn in_parts(&self, id: &str, clock: &Clock) -> Result<Answer, LookError> {
+        let before = self.single(id, Some(Part::Kyc), clock).await?;
+        if !slices::goes_on(before.body(), id)? {
+            return Ok(Answer::Absent);
+        }
+        let aml = self.single(id, Some(Part::Aml), clock).await?;
+        let after = self.single(id, Some(Part::Kyc), clock).await?;
+        slices::join([before.body(), aml.body(), after.body()], id, &self.settings.reader)
     }
 
     /// A nonce of 96 random bits: unique for as many messages as a key of ARGOS's will ever see.

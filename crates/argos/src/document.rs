@@ -6,7 +6,7 @@
 use crate::answer::{Answer, item_id, unreadable};
 use crate::reader::Reader;
 use crate::submission;
-use crate::wire::text_of;
+use crate::wire::{Raw, text_of};
 use models::Time;
 use models::truth::Answer as Shown;
 use models::{LookError, Truth};
@@ -21,15 +21,21 @@ use models::{LookError, Truth};
 /// no status; [`LookError::Denied`] if a success carries an error body about project or key.
 pub fn decode_single(bytes: &[u8], requested: &str, reader: &Reader, asked_at: Time) -> Result<Truth, LookError> {
     let text = text_of(bytes);
-    let items = Answer::open(&text)?.items;
+    let answer = match item_of(&text, requested)? {
+        Some(item) => Shown::Present(Box::new(submission::read(item, reader)?)),
+        None => Shown::Absent,
+    };
+    Ok(Truth { asked_at, answer })
+}
+
+/// The item that was asked for; `None` if there are no items.
+pub(crate) fn item_of<'a>(text: &'a str, requested: &str) -> Result<Option<Raw<'a>>, LookError> {
+    let items = Answer::open(text)?.items;
     if items.is_empty() {
-        return Ok(Truth { asked_at, answer: Shown::Absent });
+        return Ok(None);
     }
-    let item = items
-        .iter()
-        .find(|item| item_id(**item).is_some_and(|id| id == requested))
-        .ok_or_else(|| unreadable("the answer shows another submission, or one without submission_id"))?;
-    Ok(Truth { asked_at, answer: Shown::Present(Box::new(submission::read(*item, reader)?)) })
+    let item = items.into_iter().find(|item| item_id(*item).is_some_and(|id| id == requested));
+    item.map(Some).ok_or_else(|| unreadable("the answer shows another submission, or one without submission_id"))
 }
 
 #[cfg(test)]

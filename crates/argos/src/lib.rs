@@ -24,11 +24,14 @@ pub mod document;
 #[cfg(test)]
 mod fixtures;
 pub mod list;
+pub mod lookup;
 pub mod personal;
-mod query;
+pub mod project;
+pub mod query;
 pub mod reader;
 pub mod reasons;
 mod sealed;
+mod slices;
 pub mod status;
 mod submission;
 pub mod timestamp;
@@ -38,7 +41,10 @@ mod words;
 
 pub use api_key::{ApiKeys, InvalidKeys};
 pub use cipher::{Cipher, CipherError, Derivation, KeyError, Mode};
-pub use client::{Client, ClientError, DateFormat, ListQuery, Project, Timeouts};
+pub use client::{Client, ClientError};
+pub use lookup::{Found, MAX_PAGES, Person};
 pub use personal::{DigestKey, WeakKey};
+pub use project::{DateFormat, Fetch, ListSettings, Project, Timeouts};
+pub use query::{ListQuery, Part};
 pub use reader::{Policy, Reader};
 pub use webhook::{Described, SealedError, Webhook, WebhookError};

@@ -39,7 +39,8 @@ fn row(item: Raw<'_>) -> Row {
     }
 }
 
-fn cursor(next: Raw<'_>) -> Result<Option<PageCursor>, LookError> {
+/// `nextpageKey`; `None` if it is blank.
+pub(crate) fn cursor(next: Raw<'_>) -> Result<Option<PageCursor>, LookError> {
     let Some([id, created_at]) = next.members(["id", "created_at"]) else {
         // A blank text is an absent cursor.
         let blank = next.string().is_some_and(|text| text.trim().is_empty());

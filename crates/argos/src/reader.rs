@@ -7,6 +7,10 @@ use models::Reading;
 /// difference is not published as ARGOS's change.
 pub const NORMALIZER: u16 = 1;
 
+/// Added to the version where a submission is read in parts: times and reviewer are not shown then, so that nothing but
+/// a status may count as ARGOS's change when a project goes from one to the other.
+const OF_PARTS: u16 = 0x8000;
+
 /// Which personal fields may be shown; a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Policy(u16);
@@ -20,6 +24,9 @@ impl Policy {
     pub const REVIEWER: Policy = Policy(2);
     /// The free text beside a reason.
     pub const REASON_TEXT: Policy = Policy(4);
+
+    /// Not a field: what was read is not the whole document, so none of its personal fields was there.
+    pub(crate) const PARTS: Policy = Policy(0x8000);
 
     /// The field of a configured name: `user_id`, `reviewer` or `reason_text`.
     pub fn from_name(name: &str) -> Option<Policy> {
@@ -62,6 +69,7 @@ pub struct Reader {
 impl Reader {
     /// What the ledger remembers of it.
     pub fn reading(&self) -> Reading {
-        Reading { normalizer: NORMALIZER, policy: self.include.bits() }
+        let parts = if self.include.contains(Policy::PARTS) { OF_PARTS } else { 0 };
+        Reading { normalizer: NORMALIZER | parts, policy: self.include.bits() }
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
+mod asking;
 mod encrypted;
 mod keys;
 mod servers;
@@ -240,12 +241,13 @@ async fn a_list_is_asked_with_count_days_and_cursor() {
         start_date: Some("2026-03-01".parse().unwrap()),
         end_date: Some("2026-03-02".parse().unwrap()),
         cursor: None,
+        ..ListQuery::default()
     };
     let first = client(address).list(&id, &query).await.unwrap();
     assert_eq!((first.rows.len(), first.unreadable), (1, 0));
     query.cursor.clone_from(&first.next);
     let mut compact = project(&format!("http://{address}/v3"));
-    compact.date_format = argos::DateFormat::Compact;
+    compact.list.date_format = argos::DateFormat::Compact;
     client_of(compact).list(&id, &query).await.unwrap();
     assert_eq!(
         first.next,
