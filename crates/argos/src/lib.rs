@@ -26,6 +26,7 @@ mod fixtures;
 pub mod list;
 pub mod lookup;
 pub mod personal;
+pub mod probe;
 pub mod project;
 pub mod query;
 pub mod reader;
