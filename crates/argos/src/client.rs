@@ -35,7 +35,7 @@ use url::Url;
 pub use crate::project::{Project, Timeouts};
 
 /// The header of the API key.
-const API_KEY: &str = "x-api-key";
+pub(crate) const API_KEY: &str = "x-api-key";
 
 /// The most of a failed answer that is read: its statuses and codes are short.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -173,22 +173,7 @@ impl Connected {
         if project.fetch == Fetch::KycAmlOnly {
             project.reader = project.reader.of_parts();
         }
-        let mut submission = project.base_url.clone();
-        submission
-            .path_segments_mut()
-            .map_err(|()| ClientError::BaseUrl(project.id.clone()))?
-            .pop_if_empty()
-            .push("submission");
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(submission.scheme() == "https").map_err(ClientError::Tls)?)
-            .user_agent(user_agent)
-            .connect_timeout(project.timeouts.connect)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .build()
-            .map_err(ClientError::Http)?;
+        let (http, submission) = http(&project, user_agent)?;
         let random = rustls::crypto::ring::default_provider().secure_random;
         Ok(Connected { http, submission, settings: project, random, proven: AtomicBool::new(false) })
     }
@@ -306,7 +291,28 @@ impl Connected {
     }
 }
 
-async fn read_whole(answer: &mut reqwest::Response, max: usize) -> Result<Vec<u8>, LookError> {
+/// The connections to a project, and the address of its submissions. No redirect, no proxy, no second try.
+pub(crate) fn http(project: &Project, user_agent: &str) -> Result<(reqwest::Client, Url), ClientError> {
+    let mut submission = project.base_url.clone();
+    submission
+        .path_segments_mut()
+        .map_err(|()| ClientError::BaseUrl(project.id.clone()))?
+        .pop_if_empty()
+        .push("submission");
+    let http = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(submission.scheme() == "https").map_err(ClientError::Tls)?)
+        .user_agent(user_agent)
+        .connect_timeout(project.timeouts.connect)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .build()
+        .map_err(ClientError::Http)?;
+    Ok((http, submission))
+}
+
+pub(crate) async fn read_whole(answer: &mut reqwest::Response, max: usize) -> Result<Vec<u8>, LookError> {
     let too_large = || LookError::Unreadable(format!("the answer is larger than {max} bytes"));
     let announced = answer.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced > max {
@@ -338,7 +344,7 @@ fn retry_after(headers: &HeaderMap, clock: &Clock) -> Option<Duration> {
 }
 
 /// What went wrong on the way. The chain names hosts, ports and certificates, never a body; the URL stays out of it.
-fn transport(error: &reqwest::Error) -> LookError {
+pub(crate) fn transport(error: &reqwest::Error) -> LookError {
     let what = if error.is_timeout() {
         "timed out connecting"
     } else if error.is_connect() {
