@@ -5,7 +5,7 @@
 //! nonce is an argument.
 //!
 //! Path: [`Cipher::new`] derives the keys once. [`Cipher::decrypt`] tries every way in which the text may be written
-//! (`layout.rs`), and for each of them every key, in order. [`Cipher::encrypt`] takes the first key.
+//! (`layout.rs`), and for each of them every key, in order. [`Cipher::encrypt`] takes the key that opened something last, first the first.
 //!
 //! No public page states derivation and layout, and no ciphertext of ARGOS could be read: AES itself is certain, the
 //! rest are the paper's candidates. Hence reading is lenient. A lenient reader of GCM is no less safe: each try must
@@ -24,6 +24,8 @@ use layout::{Parts, Pieces, TAG, decodings};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
 
 /// Bytes of a block.
@@ -94,12 +96,18 @@ impl CipherError {
 }
 
 /// The keys of a project, ready for use. They are wiped when it is dropped, and no `Debug` shows them.
+///
+/// While one key is exchanged for another, nobody knows which of them ARGOS takes: so the one that opened something last
+/// seals next, and [`Cipher::distrust`] goes on to the next one.
 pub struct Cipher {
+    mode: Mode,
     derivation: Derivation,
-    keys: Keys,
+    keys: RwLock<Arc<Keys>>,
+    /// The place of the key that seals.
+    sealing: AtomicUsize,
 }
 
-/// The expanded keys; never empty.
+/// The expanded keys; never empty, see [`Keys::new`].
 enum Keys {
     Ecb(Vec<Aes256>),
     Gcm(Vec<Gcm>),
@@ -113,36 +121,57 @@ struct Gcm {
 
 impl fmt::Debug for Cipher {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = match &self.keys {
-            Keys::Ecb(keys) => keys.len(),
-            Keys::Gcm(keys) => keys.len(),
-        };
         let mut shown = out.debug_struct("Cipher");
-        shown.field("mode", &self.mode()).field("derivation", &self.derivation).field("keys", &count).finish()
+        shown.field("mode", &self.mode).field("derivation", &self.derivation);
+        shown.field("keys", &self.keys().len()).finish()
     }
 }
 
-impl Cipher {
-    /// Derives one key from each API key. Several are valid at once, for rotation: the first encrypts, and each is
-    /// tried, in this order, to decrypt.
-    pub fn new(mode: Mode, derivation: Derivation, keys: &[SecretString]) -> Result<Cipher, KeyError> {
+impl Keys {
+    fn new(mode: Mode, derivation: Derivation, keys: &[SecretString]) -> Result<Keys, KeyError> {
         if keys.is_empty() {
             return Err(KeyError::NoKey);
         }
         let derived = keys.iter().map(|key| derive(derivation, key.expose_secret()));
-        let keys = match mode {
+        Ok(match mode {
             Mode::Ecb => Keys::Ecb(derived.map(|key| Ok(Aes256::new((&*key?).into()))).collect::<Result<_, _>>()?),
             Mode::Gcm => Keys::Gcm(derived.map(|key| Ok(Gcm::new(&*key?))).collect::<Result<_, _>>()?),
-        };
-        Ok(Cipher { derivation, keys })
+        })
+    }
+
+    const fn len(&self) -> usize {
+        match self {
+            Keys::Ecb(keys) => keys.len(),
+            Keys::Gcm(keys) => keys.len(),
+        }
+    }
+}
+
+impl Cipher {
+    /// Derives one key from each API key. Several are valid at once, for rotation: the first encrypts until another one
+    /// has opened something, and each is tried, in this order, to decrypt.
+    pub fn new(mode: Mode, derivation: Derivation, keys: &[SecretString]) -> Result<Cipher, KeyError> {
+        let keys = RwLock::new(Arc::new(Keys::new(mode, derivation, keys)?));
+        Ok(Cipher { mode, derivation, keys, sealing: AtomicUsize::new(0) })
+    }
+
+    /// Replaces all keys at once. On an error the old ones stay.
+    pub fn replace(&self, keys: &[SecretString]) -> Result<(), KeyError> {
+        let new = Arc::new(Keys::new(self.mode, self.derivation, keys)?);
+        // A poisoned lock still holds a whole list: the only write is this assignment.
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = new;
+        self.sealing.store(0, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The mode. Only [`Mode::Gcm`] counts as authentication.
     pub const fn mode(&self) -> Mode {
-        match self.keys {
-            Keys::Ecb(_) => Mode::Ecb,
-            Keys::Gcm(_) => Mode::Gcm,
-        }
+        self.mode
+    }
+
+    /// What was sealed last was not understood: another key is to seal next, if there is one.
+    pub fn distrust(&self) {
+        self.sealing.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The first plaintext that a key gives. Under ECB it may be garbage: see [`Cipher::decrypt_if`].
@@ -152,34 +181,42 @@ impl Cipher {
 
     /// The first plaintext that a key gives and that is `known`. A tag needs no second opinion, so GCM does not ask.
     pub fn decrypt_if(&self, text: &str, known: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, CipherError> {
-        match &self.keys {
-            Keys::Ecb(keys) => decrypt_ecb(keys, text, known),
-            Keys::Gcm(keys) => decrypt_gcm(keys, text),
-        }
+        let (place, plain) = match &*self.keys() {
+            Keys::Ecb(keys) => decrypt_ecb(keys, text, known)?,
+            Keys::Gcm(keys) => decrypt_gcm(keys, text)?,
+        };
+        self.sealing.store(place, Ordering::Relaxed);
+        Ok(plain)
     }
 
     /// Text for a request: base64 of the blocks (ECB) or of IV, ciphertext, tag (GCM).
     pub fn encrypt(&self, bytes: &[u8], nonce: &Nonce) -> String {
-        // `new` refuses an empty list.
-        let sealed = match &self.keys {
-            Keys::Ecb(keys) => keys.first().map(|key| encrypt_ecb(key, bytes)),
-            Keys::Gcm(keys) => keys.first().map(|key| encrypt_gcm(key, bytes, nonce)),
+        let keys = self.keys();
+        let place = self.sealing.load(Ordering::Relaxed) % keys.len();
+        // Never empty, see `Keys::new`.
+        let sealed = match &*keys {
+            Keys::Ecb(keys) => keys.get(place).map(|key| encrypt_ecb(key, bytes)),
+            Keys::Gcm(keys) => keys.get(place).map(|key| encrypt_gcm(key, bytes, nonce)),
         }
         .unwrap_or_default();
         base64::engine::general_purpose::STANDARD.encode(sealed)
     }
+
+    fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
-fn decrypt_ecb(keys: &[Aes256], text: &str, known: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, CipherError> {
+fn decrypt_ecb(keys: &[Aes256], text: &str, known: impl Fn(&[u8]) -> bool) -> Result<(usize, Vec<u8>), CipherError> {
     let mut error = CipherError::Encoding;
     for sealed in decodings(text) {
         if sealed.is_empty() || sealed.len() % BLOCK != 0 {
             error = error.or_further(CipherError::Length);
             continue;
         }
-        for key in keys {
+        for (place, key) in keys.iter().enumerate() {
             match decrypt_blocks(key, sealed.clone()) {
-                Some(plain) if known(&plain) => return Ok(plain),
+                Some(plain) if known(&plain) => return Ok((place, plain)),
                 Some(_) => error = error.or_further(CipherError::Content),
                 None => error = error.or_further(CipherError::Padding),
             }
@@ -188,13 +225,14 @@ fn decrypt_ecb(keys: &[Aes256], text: &str, known: impl Fn(&[u8]) -> bool) -> Re
     Err(error)
 }
 
-fn decrypt_gcm(keys: &[Gcm], text: &str) -> Result<Vec<u8>, CipherError> {
+fn decrypt_gcm(keys: &[Gcm], text: &str) -> Result<(usize, Vec<u8>), CipherError> {
     let pieces = Pieces::of(text).ok_or(CipherError::Encoding)?;
     let layouts = pieces.layouts();
     if layouts.is_empty() {
         return Err(CipherError::Length);
     }
-    layouts.iter().find_map(|parts| keys.iter().find_map(|key| key.open(parts))).ok_or(CipherError::Tag)
+    let opened = |parts| keys.iter().enumerate().find_map(|(place, key)| Some((place, key.open(parts)?)));
+    layouts.iter().find_map(opened).ok_or(CipherError::Tag)
 }
 
 impl CipherError {

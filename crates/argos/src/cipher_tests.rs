@@ -271,3 +271,31 @@ proptest! {
         prop_assert!(mode == Mode::Ecb || found.is_err());
     }
 }
+
+#[test]
+fn in_a_rotation_the_key_that_opened_last_seals_next() {
+    const NEW: &str = "NEWnewNEWnewNEWnewNEWnewNEWnewNEWnew0123";
+    const OLD: &str = "OLDoldOLDoldOLDoldOLDoldOLDoldOLDold0123";
+    for mode in [Mode::Ecb, Mode::Gcm] {
+        let one = |key: &str| Cipher::new(mode, Derivation::First32Bytes, &[key.into()]).unwrap();
+        let (new, old) = (one(NEW), one(OLD));
+        let both = Cipher::new(mode, Derivation::First32Bytes, &[NEW.into(), OLD.into()]).unwrap();
+        let is_object = |plain: &[u8]| plain == b"{}";
+        let opens = |cipher: &Cipher| cipher.decrypt_if(&both.encrypt(b"{}", &[1; 12]), is_object).is_ok();
+        assert!(opens(&new) && !opens(&old), "{mode:?}: the first at first");
+        both.decrypt_if(&old.encrypt(b"{}", &[2; 12]), is_object).unwrap();
+        assert!(opens(&old) && !opens(&new), "{mode:?}: what opened last");
+        both.distrust();
+        assert!(opens(&new), "{mode:?}: the next after the last is the first");
+        both.distrust();
+        assert!(opens(&old));
+        both.replace(&[NEW.into()]).unwrap();
+        assert!(opens(&new));
+        assert!(both.decrypt_if(&old.encrypt(b"{}", &[3; 12]), is_object).is_err(), "the old one is gone");
+        new.distrust();
+        assert!(both.decrypt_if(&new.encrypt(b"{}", &[4; 12]), is_object).is_ok(), "a single key stays");
+        assert_eq!(both.replace(&["short".into()]), Err(KeyError::TooShort));
+        assert_eq!(both.replace(&[]), Err(KeyError::NoKey));
+        assert!(opens(&new), "a refused replacement changes nothing");
+    }
+}

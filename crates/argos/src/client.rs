@@ -285,6 +285,10 @@ impl Connected {
             Opened::Shut(_) => sealed::untrusted_failure(status::of_failure(status, wait, b""), false),
             Opened::Plain => {
                 let failure = status::of_failure(status, wait, body);
+                if matches!(failure, Failure::Error(LookError::Unreadable(_))) {
+                    // Perhaps the query was not understood, because ARGOS takes another key by now.
+                    cipher.distrust();
+                }
                 sealed::untrusted_failure(failure, self.proven.load(Ordering::Relaxed))
             }
         }

@@ -128,7 +128,18 @@ impl Probe {
         let (http, submission) = http(&project, user_agent)?;
         let random = rustls::crypto::ring::default_provider().secure_random;
         let key = project.api_keys.untried(&[]);
-        Ok(Probe { project, http, submission, random, clock, pause, key, refused: Vec::new(), cipher: None, skews: Vec::new() })
+        Ok(Probe {
+            project,
+            http,
+            submission,
+            random,
+            clock,
+            pause,
+            key,
+            refused: Vec::new(),
+            cipher: None,
+            skews: Vec::new(),
+        })
     }
 
     /// Asks. `keys` are what a key of 32 bytes may be derived from, `expected` the settings in force, tried first.
@@ -246,7 +257,9 @@ impl Probe {
         let body = inside.as_ref().unwrap_or(&reply.body);
         match failure(reply.status, body) {
             None => decode_page(body),
-            Some(Failure::Absent) => Err(LookError::Unreadable(format!("status {}: the list is not found", reply.status))),
+            Some(Failure::Absent) => {
+                Err(LookError::Unreadable(format!("status {}: the list is not found", reply.status)))
+            }
             Some(Failure::Error(error)) => Err(error),
         }
     }
@@ -268,7 +281,8 @@ impl Probe {
             return Ok(Verdict::Unknown("no row shows when it was made".to_owned()));
         };
         let days = jiff::Span::new().days(DAYS_OFF);
-        let day = |time: Time| utc_day(time).ok_or_else(|| LookError::Unreadable("a time beyond the calendar".to_owned()));
+        let day =
+            |time: Time| utc_day(time).ok_or_else(|| LookError::Unreadable("a time beyond the calendar".to_owned()));
         let (first, last) = (day(*oldest)?.saturating_sub(days), day(*newest)?.saturating_add(days));
         let covering = ListQuery { start_date: Some(first), end_date: Some(last), ..page_of(SAFE_PAGE) };
         match self.list(&covering, format).await {
@@ -282,7 +296,9 @@ impl Probe {
         let behind = ListQuery { start_date: Some(last), ..page_of(SAFE_PAGE) };
         let older = |(_, row): &(_, Row)| row.created_at.is_some_and(|at| at <= *newest);
         Ok(match self.list(&behind, format).await? {
-            page if page.rows.iter().any(older) => Verdict::Fails("it is ignored: rows outside of the period came".to_owned()),
+            page if page.rows.iter().any(older) => {
+                Verdict::Fails("it is ignored: rows outside of the period came".to_owned())
+            }
             _ => Verdict::Holds,
         })
     }
@@ -408,7 +424,9 @@ fn absence(reply: &Reply) -> (Verdict, String) {
     let status = reply.status;
     match failure(status, &reply.body) {
         Some(Failure::Absent) => (Verdict::Holds, format!("status {status}")),
-        Some(Failure::Error(error)) => (Verdict::Fails(format!("it is not read as absence: {error}")), format!("status {status}")),
+        Some(Failure::Error(error)) => {
+            (Verdict::Fails(format!("it is not read as absence: {error}")), format!("status {status}"))
+        }
         None => match Answer::open(&text_of(&reply.body)) {
             Ok(answer) if answer.items.is_empty() => (Verdict::Holds, format!("status {status} without items")),
             Ok(_) => (Verdict::Fails("an item came".to_owned()), format!("status {status}")),

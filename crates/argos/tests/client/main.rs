@@ -5,6 +5,7 @@
 mod asking;
 mod encrypted;
 mod keys;
+mod probe;
 mod servers;
 
 use argos::{ApiKeys, Client, ListQuery, Policy, Project, Reader, Timeouts};
