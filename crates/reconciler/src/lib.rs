@@ -16,5 +16,6 @@ pub mod memory;
 pub mod metrics;
 pub mod policy;
 pub mod queue;
+pub mod standing;
 pub mod state;
 pub mod window;

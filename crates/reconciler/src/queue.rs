@@ -1,13 +1,46 @@
-//! Which key is looked at next: one project's trouble never stops another's, live goes before bulk, and bulk keeps
-//! a guaranteed share. Pure.
+//! Which key is looked at next, and which page is read: one project's trouble never stops another's, live goes before
+//! bulk, and bulk keeps a guaranteed share.
+//!
+//! Owns the tickets that wait, and what stands before them: each project's rate, quota and breaker. Must not know what a
+//! look says, nor how anything becomes durable. Pure.
+//!
+//! Path: [`Queue::hold`] brings a partition with its share of the budget; [`Queue::push`] and [`Queue::want_page`] say
+//! what waits; [`Queue::next`] picks; [`Queue::record`] takes the result. `queue/project.rs` is the choice within one
+//! project.
 
-use crate::budget::{Breaker, Budget, Permit};
-use models::{Key, Lane, LookError, Time};
-use std::collections::{BTreeMap, VecDeque};
+mod project;
+
+pub use crate::budget::{ProjectBudget, Turned};
+
+use models::{Key, Lane, LookError, Standing, Time};
+use project::Project;
+use std::collections::HashMap;
 use std::time::Duration;
 
-/// After so many live runs one bulk run goes, if any waits.
-const LIVE_RUNS_FOR_ONE_BULK: u32 = 8;
+/// What a key waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// What somebody waits for.
+    Live,
+    /// What has time; it keeps a share, and pages of list walks are part of it.
+    Bulk,
+    /// Ids that nobody knew when they were first asked for: behind both, and a tenth of the budget at most.
+    Unknown,
+}
+
+impl Class {
+    /// All of them, first come first.
+    pub const ALL: [Class; 3] = [Class::Live, Class::Bulk, Class::Unknown];
+}
+
+impl From<Lane> for Class {
+    fn from(lane: Lane) -> Class {
+        match lane {
+            Lane::Live => Class::Live,
+            Lane::Bulk => Class::Bulk,
+        }
+    }
+}
 
 /// A key that waits for its look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,73 +57,108 @@ pub struct Ticket {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Look now; the budget is taken.
-    Look(Ticket),
+    Look {
+        /// At what.
+        ticket: Ticket,
+        /// Whether this look is the breaker's probe: to be told to [`Queue::record`].
+        probe: bool,
+    },
+    /// Read the page that was wanted; the budget is taken, and no page is wanted any more.
+    Page {
+        /// Of which project.
+        project: String,
+        /// As with a look.
+        probe: bool,
+    },
     /// It cannot be looked at in time: set it aside until then.
     Park(Ticket, Time),
+    /// Something waits, and this replica's share of the daily quota is spent. Told once a day.
+    QuotaSpent {
+        /// Of which project.
+        project: String,
+        /// When the next day begins.
+        until: Time,
+    },
     /// Nothing before this time.
     Wait(Time),
     /// Nothing waits.
     Idle,
 }
 
-#[derive(Debug)]
-struct Project {
-    live: VecDeque<Ticket>,
-    bulk: VecDeque<Ticket>,
-    live_runs: u32,
-    /// Up to when the budget is promised to keys set aside, live and bulk.
-    promised: [Time; 2],
-    budget: Budget,
-    breaker: Breaker,
+/// What the end of a request changed.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Recorded {
+    /// The breaker's level for the metric: 0 closed, 1 probing, 2 open.
+    pub level: i64,
+    /// Whether the breaker opened or closed, once each time.
+    pub turned: Option<Turned>,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Queue {
-    projects: BTreeMap<String, Project>,
+    projects: Vec<Project>,
+    by_name: HashMap<String, usize>,
     /// Whose turn it is.
     turn: usize,
-    /// How long a key may wait for budget before it is set aside.
-    patience: Duration,
 }
 
 impl Queue {
-    /// One queue a project, with its requests a second.
-    pub fn new(projects: impl IntoIterator<Item = (String, f64)>, patience: Duration, now: Time) -> Queue {
-        let project = |per_second| Project {
-            live: VecDeque::new(),
-            bulk: VecDeque::new(),
-            live_runs: 0,
-            promised: [now; 2],
-            budget: Budget::new(per_second, now),
-            breaker: Breaker::closed(),
-        };
-        let projects = projects.into_iter().map(|(id, per_second)| (id, project(per_second))).collect();
-        Queue { projects, turn: 0, patience }
+    /// One queue a project. A key that waits longer than `patience` for budget is set aside. Nothing may be asked until a
+    /// partition is held.
+    pub fn new(projects: impl IntoIterator<Item = (String, ProjectBudget)>, patience: Duration, now: Time) -> Queue {
+        let new = |(name, budget)| Project::new(name, budget, patience, now);
+        let projects: Vec<Project> = projects.into_iter().map(new).collect();
+        let by_name = projects.iter().enumerate().map(|(index, project)| (project.name().to_owned(), index)).collect();
+        Queue { projects, by_name, turn: 0 }
+    }
+
+    /// Takes a partition, with what the ledger holds of each project there. Every project's rate is split anew.
+    pub fn hold(&mut self, partition: i32, of: i32, durable: impl Fn(&str) -> Option<Standing>, now: Time) {
+        for project in &mut self.projects {
+            let standing = durable(project.name());
+            project.hold(partition, of, standing, now);
+        }
+    }
+
+    /// Gives a partition up, with all that waits for it.
+    pub fn release(&mut self, partition: i32, now: Time) {
+        self.projects.iter_mut().for_each(|project| project.release(partition, now));
+    }
+
+    /// Gives all partitions up.
+    pub fn release_all(&mut self, now: Time) {
+        self.projects.iter_mut().for_each(|project| project.release_all(now));
     }
 
     /// Adds a key. Gives it back if its project is not known.
-    pub fn push(&mut self, lane: Lane, ticket: Ticket) -> Result<(), Ticket> {
-        match self.projects.get_mut(ticket.key.project()) {
+    pub fn push(&mut self, class: Class, ticket: Ticket) -> Result<(), Ticket> {
+        match self.by_name.get(ticket.key.project()).and_then(|index| self.projects.get_mut(*index)) {
             Some(project) => {
-                project.lane(lane).push_back(ticket);
+                project.push(class, ticket);
                 Ok(())
             }
             None => Err(ticket),
         }
     }
 
-    /// The next key, the projects in turn. `waits` says whether a ticket is still wanted in that lane: tickets of
-    /// revoked partitions and of keys that changed lane are dropped here.
-    pub fn next(&mut self, now: Time, waits: impl Fn(&Ticket, Lane) -> bool) -> Next {
+    /// Whether a walk of the project wants its next page.
+    pub fn want_page(&mut self, project: &str, wanted: bool) {
+        if let Some(project) = self.project_mut(project) {
+            project.want_page(wanted);
+        }
+    }
+
+    /// What to do next, the projects in turn. `waits` says whether a ticket is still wanted in that class: tickets of keys
+    /// that changed class are dropped here.
+    pub fn next(&mut self, now: Time, waits: impl Fn(&Ticket, Class) -> bool) -> Next {
         let count = self.projects.len();
         let mut earliest: Option<Time> = None;
-        for step in 0..count {
-            let index = (self.turn + step) % count;
-            let Some((_, project)) = self.projects.iter_mut().nth(index) else {
+        for index in (self.turn..count).chain(0..self.turn.min(count)) {
+            let Some(project) = self.projects.get_mut(index) else {
                 continue;
             };
-            match project.next(now, self.patience, &waits) {
+            match project.next(now, &waits) {
                 Next::Idle => {}
                 Next::Wait(when) => earliest = Some(earliest.map_or(when, |other| other.min(when))),
                 found => {
@@ -102,184 +170,80 @@ impl Queue {
         earliest.map_or(Next::Idle, Next::Wait)
     }
 
-    /// When the next key may be looked at or set aside; `None` if nothing waits.
-    pub fn wake(&self, now: Time, waits: impl Fn(&Ticket, Lane) -> bool) -> Option<Time> {
-        let waiting = |project: &&Project| {
-            project.live.iter().any(|ticket| waits(ticket, Lane::Live))
-                || project.bulk.iter().any(|ticket| waits(ticket, Lane::Bulk))
-        };
-        self.projects
-            .values()
-            .filter(waiting)
-            .map(|project| project.budget.ready_at(now).max(project.breaker.ready_at(now)))
-            .min()
+    /// When [`Queue::next`] has something to do; `None` if nothing waits.
+    pub fn wake(&mut self, now: Time, waits: impl Fn(&Ticket, Class) -> bool) -> Option<Time> {
+        self.projects.iter_mut().filter_map(|project| project.wake(now, &waits)).min()
     }
 
-    /// Takes the result of a look. Says the breaker's level for the metric.
-    pub fn record(&mut self, project: &str, error: Option<&LookError>, now: Time) -> i64 {
-        let Some(project) = self.projects.get_mut(project) else {
-            return 0;
-        };
-        if let Some(LookError::Throttled { retry_after }) = error {
-            project.budget.hold(now, *retry_after);
-        }
-        project.breaker.record(error, now);
-        project.breaker.level()
+    /// Takes the result of a look or of a page, and whether it was the probe.
+    pub fn record(&mut self, project: &str, probe: bool, error: Option<&LookError>, now: Time) -> Recorded {
+        self.project_mut(project).map(|project| project.record(probe, error, now)).unwrap_or_default()
     }
-}
 
-impl Project {
-    fn lane(&mut self, lane: Lane) -> &mut VecDeque<Ticket> {
-        match lane {
-            Lane::Live => &mut self.live,
-            Lane::Bulk => &mut self.bulk,
+    /// Charges one deletion inferred from absence, or says when there is room again. `partition` is the submission's.
+    pub fn take_deletion(&mut self, project: &str, partition: i32, now: Time) -> Result<(), Time> {
+        match self.project_mut(project) {
+            Some(project) => project.standings_mut().take_deletion(partition, now),
+            None => Err(now + Duration::from_hours(1)),
         }
     }
 
-    fn next(&mut self, now: Time, patience: Duration, waits: &impl Fn(&Ticket, Lane) -> bool) -> Next {
-        for lane in [Lane::Live, Lane::Bulk] {
-            let tickets = self.lane(lane);
-            while tickets.front().is_some_and(|ticket| !waits(ticket, lane)) {
-                tickets.pop_front();
-            }
+    /// What is to be recorded with the next commit: partition, project, standing.
+    pub fn standings_to_write(&mut self, now: Time) -> Vec<(i32, String, Standing)> {
+        let mut due = Vec::new();
+        for project in &mut self.projects {
+            let name = project.name().to_owned();
+            let records = project.standings_mut().to_write(now);
+            due.extend(records.into_iter().map(|(partition, standing)| (partition, name.clone(), standing)));
         }
-        let lane = match (self.live.is_empty(), self.bulk.is_empty()) {
-            (true, true) => return Next::Idle,
-            (false, false) if self.live_runs >= LIVE_RUNS_FOR_ONE_BULK => Lane::Bulk,
-            (false, _) => Lane::Live,
-            (true, false) => Lane::Bulk,
-        };
-        let until = match self.breaker.permit(now) {
-            Permit::Wait(until) if matches!(self.breaker, Breaker::Open { .. }) => return self.park(lane, until),
-            // A probe is under way: its answer is near, so the others wait for it where they are.
-            Permit::Wait(until) => until,
-            Permit::Go => match self.budget.take(now) {
-                Ok(()) => {
-                    self.live_runs = if lane == Lane::Live { self.live_runs.saturating_add(1) } else { 0 };
-                    return self.lane(lane).pop_front().map_or(Next::Idle, Next::Look);
-                }
-                Err(until) => {
-                    if let Breaker::Probing { opened, .. } = self.breaker {
-                        // The permit was not used: the next one may probe.
-                        self.breaker = Breaker::Open { until, opened };
-                    }
-                    until
-                }
-            },
-        };
-        // Whoever waits too long in either lane is set aside; the heads are the oldest.
-        for lane in [Lane::Live, Lane::Bulk] {
-            let gives_up = |ticket: &Ticket| now.since(ticket.queued_at) >= patience;
-            if self.lane(lane).front().is_some_and(gives_up) {
-                let due = self.promise(lane, until);
-                return self.park(lane, due);
-            }
-        }
-        Next::Wait(until)
-    }
-
-    /// When a key set aside comes back: one after the other at the budget's rate. All at once, they would only be set
-    /// aside again, and the budget would idle until they are back.
-    fn promise(&mut self, lane: Lane, until: Time) -> Time {
-        let due = self.promised[usize::from(lane == Lane::Bulk)].max(until);
-        self.promised[usize::from(lane == Lane::Bulk)] = due + self.budget.interval();
         due
     }
 
-    fn park(&mut self, lane: Lane, until: Time) -> Next {
-        self.lane(lane).pop_front().map_or(Next::Idle, |ticket| Next::Park(ticket, until))
+    /// When there is a record that should not wait for another commit; nothing may be asked without it.
+    pub fn next_standing_write(&self, now: Time) -> Option<Time> {
+        self.projects.iter().filter_map(|project| project.standings().next_write(now)).min()
+    }
+
+    /// A record is durable.
+    pub fn standing_written(&mut self, partition: i32, project: &str, standing: &Standing, now: Time) {
+        if let Some(project) = self.project_mut(project) {
+            project.standings_mut().written(partition, standing, now);
+        }
+    }
+
+    /// When a partition that is held here first ran with a project.
+    pub fn first_run(&self, project: &str, partition: i32) -> Option<Time> {
+        self.project(project)?.standings().first_run(partition)
+    }
+
+    /// Requests that this replica may still make today.
+    pub fn budget_remaining(&self, project: &str, now: Time) -> u64 {
+        self.project(project).map_or(0, |project| project.standings().remaining(now))
+    }
+
+    /// Requests a second that this replica makes at most just now.
+    pub fn rate(&self, project: &str, now: Time) -> f64 {
+        self.project(project).map_or(0.0, |project| project.rate(now))
+    }
+
+    /// How many keys wait in each class, [`Class::ALL`]; keys that moved to another class are still counted in both.
+    pub fn waiting(&self, project: &str) -> [usize; 3] {
+        self.project(project).map(Project::waiting).unwrap_or_default()
+    }
+
+    /// How many seconds the bulk looks that wait here take, at the rate that they are sure of.
+    pub fn backlog_seconds(&self, project: &str) -> u64 {
+        self.project(project).map_or(0, Project::backlog_seconds)
+    }
+
+    fn project(&self, name: &str) -> Option<&Project> {
+        self.by_name.get(name).and_then(|index| self.projects.get(*index))
+    }
+
+    fn project_mut(&mut self, name: &str) -> Option<&mut Project> {
+        self.by_name.get(name).and_then(|index| self.projects.get_mut(*index))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(millis: i64) -> Time {
-        Time::from_millis(millis)
-    }
-
-    fn ticket(key: &str, millis: i64) -> Ticket {
-        Ticket { partition: 0, key: Key::parse(key).unwrap(), queued_at: at(millis) }
-    }
-
-    fn queue(rate: f64) -> Queue {
-        Queue::new([("acme".to_owned(), rate), ("beta".to_owned(), rate)], Duration::from_secs(30), at(0))
-    }
-
-    #[test]
-    fn live_goes_first_and_bulk_keeps_its_share() {
-        let mut queue = queue(1_000.0);
-        for index in 0..100 {
-            queue.push(Lane::Live, ticket(&format!("acme/l{index}"), 0)).unwrap();
-            queue.push(Lane::Bulk, ticket(&format!("acme/b{index}"), 0)).unwrap();
-        }
-        let mut bulk = 0;
-        for _ in 0..90 {
-            let Next::Look(ticket) = queue.next(at(1), |_, _| true) else { panic!("a key waits") };
-            bulk += usize::from(ticket.key.submission().starts_with('b'));
-        }
-        assert_eq!(bulk, 10);
-    }
-
-    #[test]
-    fn an_open_breaker_parks_its_own_project_only() {
-        let mut queue = queue(1_000.0);
-        queue.record("acme", Some(&LookError::Denied("403".to_owned())), at(0));
-        queue.push(Lane::Live, ticket("acme/a", 0)).unwrap();
-        queue.push(Lane::Live, ticket("beta/b", 0)).unwrap();
-        assert_eq!(queue.next(at(1), |_, _| true), Next::Park(ticket("acme/a", 0), at(60_000)));
-        assert_eq!(queue.next(at(1), |_, _| true), Next::Look(ticket("beta/b", 0)));
-    }
-
-    #[test]
-    fn who_waits_too_long_for_budget_is_set_aside() {
-        let mut queue = queue(0.001);
-        queue.push(Lane::Live, ticket("acme/a", 0)).unwrap();
-        queue.push(Lane::Live, ticket("acme/b", 0)).unwrap();
-        assert_eq!(queue.next(at(1), |_, _| true), Next::Look(ticket("acme/a", 0)));
-        assert!(matches!(queue.next(at(2), |_, _| true), Next::Wait(_)));
-        assert!(matches!(queue.next(at(30_000), |_, _| true), Next::Park(_, _)));
-    }
-
-    #[test]
-    fn an_unknown_project_is_given_back() {
-        assert!(queue(1.0).push(Lane::Live, ticket("gone/a", 0)).is_err());
-    }
-
-    #[test]
-    fn while_a_probe_is_under_way_the_others_wait_and_are_not_set_aside_again_and_again() {
-        let mut queue = queue(1_000.0);
-        queue.record("acme", Some(&LookError::Denied("403".to_owned())), at(0));
-        for id in ["acme/a", "acme/b"] {
-            queue.push(Lane::Live, ticket(id, 60_000)).unwrap();
-        }
-        assert_eq!(queue.next(at(60_000), |_, _| true), Next::Look(ticket("acme/a", 60_000)));
-        let now = at(60_001);
-        assert!(matches!(queue.next(now, |_, _| true), Next::Wait(_)));
-        assert!(queue.wake(now, |_, _| true).unwrap() >= now + Duration::from_millis(100), "no busy loop");
-        assert!(matches!(queue.next(at(90_000), |_, _| true), Next::Park(_, _)), "nor does a hint wait for ever");
-    }
-
-    #[test]
-    fn keys_set_aside_for_want_of_budget_come_back_at_the_rate_of_the_budget() {
-        let mut queue = queue(10.0);
-        for id in 0..1_000 {
-            queue.push(Lane::Bulk, ticket(&format!("acme/{id}"), 0)).unwrap();
-        }
-        let mut due = Vec::new();
-        loop {
-            match queue.next(at(30_000), |_, _| true) {
-                Next::Look(_) => {}
-                Next::Park(_, until) => due.push(until),
-                Next::Wait(_) | Next::Idle => break,
-            }
-        }
-        assert_eq!(due.len(), 990);
-        for second in 30..120 {
-            let in_it = due.iter().filter(|due| (second * 1_000..(second + 1) * 1_000).contains(&due.as_millis()));
-            let count = in_it.count();
-            assert!((9..=11).contains(&count), "{count} in second {second}: the budget would idle or be overrun");
-        }
-    }
-}
+mod tests;

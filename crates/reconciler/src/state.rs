@@ -15,8 +15,8 @@ use crate::budget::HourlyCap;
 use crate::decision::{Decision, Outcome, Wake};
 use crate::metrics::Metrics;
 use crate::policy::Policy;
-use crate::queue::{Queue, Ticket};
-use models::{DeadLetter, Entry, Key, Lane, LedgerEvent, Time};
+use crate::queue::{Class, ProjectBudget, Queue, Ticket};
+use models::{DeadLetter, Entry, Key, LedgerEvent, Time};
 use std::collections::{BTreeMap, HashMap};
 
 /// One project as the loop sees it.
@@ -37,6 +37,8 @@ pub struct Run {
     pub epoch: u64,
     /// The submission.
     pub key: Key,
+    /// Whether it is the breaker's probe.
+    pub probe: bool,
 }
 
 /// A decision that waits for its commit.
@@ -80,8 +82,12 @@ impl State {
         metrics: Metrics,
         now: Time,
     ) -> State {
-        let rates = projects.iter().map(|(id, rules)| (id.clone(), rules.requests_per_second));
-        let queue = Queue::new(rates.collect::<Vec<_>>(), settings.patience, now);
+        let budgets = projects.iter().map(|(id, rules)| {
+            let deletions_per_hour = rules.policy.deletions_per_hour;
+            let per_second = rules.requests_per_second;
+            (id.clone(), ProjectBudget { per_second, per_day: u64::MAX, deletions_per_hour, cost: 1 })
+        });
+        let queue = Queue::new(budgets, settings.patience, now);
         State {
             settings,
             projects,
@@ -113,9 +119,10 @@ impl State {
                     held.restore(entries);
                 }
             }
-            LedgerEvent::Ready { partition, epoch, live, bulk, of: _ } => {
+            LedgerEvent::Ready { partition, epoch, live, bulk, of } => {
                 if let Some(held) = self.current(partition, epoch) {
                     held.start(live, bulk);
+                    self.queue.hold(partition, of, |_| None, now);
                 }
                 self.gauges();
             }
@@ -134,6 +141,7 @@ impl State {
                 if let Some(held) = self.partitions.get_mut(&partition) {
                     held.stop();
                 }
+                self.queue.release(partition, now);
                 self.gauges();
             }
             LedgerEvent::Request { partition, epoch, lane, offset, .. } => {
@@ -151,14 +159,14 @@ impl State {
 
     /// When something is to be done that no event announces.
     /// `may_look` is whether another look could be started at once.
-    pub fn next_wake(&self, now: Time, may_look: bool) -> Option<Time> {
+    pub fn next_wake(&mut self, now: Time, may_look: bool) -> Option<Time> {
         let timers = self.partitions.values().filter(|held| held.running).filter_map(|held| held.timers.first());
         // Without room for a look nobody takes a due timer; the end of a look or a commit wakes the loop then.
         let timer = may_look.then(|| timers.map(|(when, _)| *when).min()).flatten();
         let partitions = &self.partitions;
-        let waits = |ticket: &Ticket, lane: Lane| {
+        let waits = |ticket: &Ticket, class: Class| {
             let work = partitions.get(&ticket.partition).and_then(|held| held.work.get(&ticket.key));
-            work.is_some_and(|work| work.phase == Phase::Queued(lane))
+            work.is_some_and(|work| matches!(work.phase, Phase::Queued(lane) if class == lane.into()))
         };
         let may_look = may_look && self.staged.len() < self.settings.commit_max;
         let queue = may_look.then(|| self.queue.wake(now, waits)).flatten();

@@ -148,6 +148,7 @@ impl State {
                 for held in self.partitions.values_mut() {
                     held.stop();
                 }
+                self.queue.release_all(now);
                 self.gauges();
             }
         }

@@ -70,7 +70,7 @@ impl State {
     }
 
     pub(super) fn enqueue(&mut self, partition: i32, key: Key, lane: Lane, now: Time) {
-        let refused = self.queue.push(lane, Ticket { partition, key, queued_at: now }).err();
+        let refused = self.queue.push(lane.into(), Ticket { partition, key, queued_at: now }).err();
         if let Some(ticket) = refused
             && let Some(run) = self.begin(&ticket)
         {

@@ -3,26 +3,30 @@
 use super::partition::{Gathered, Phase, Work};
 use super::{Run, Staged, State};
 use crate::decision::{self, Case, Decision, Outcome};
-use crate::queue::{Next, Ticket};
+use crate::queue::{Class, Next, Ticket};
 use models::{Answer, CheckReason, Entry, Lane, LookError, Time, Truth};
 
 impl State {
     /// The next look to make, if one may be made now. Due timers and keys set aside are handled on the way.
     pub fn next_run(&mut self, now: Time) -> Option<Run> {
         self.wake_due(now);
+        // What was spent counts from the start of this process: the ledger does not hold it yet.
+        for (partition, project, standing) in self.queue.standings_to_write(now) {
+            self.queue.standing_written(partition, &project, &standing, now);
+        }
         loop {
             if self.staged.len() >= self.settings.commit_max {
                 return None; // the ledger is slower than ARGOS: wait for it
             }
             let partitions = &self.partitions;
-            let waits = |ticket: &Ticket, lane: Lane| {
+            let waits = |ticket: &Ticket, class: Class| {
                 let work = partitions.get(&ticket.partition).and_then(|held| held.work.get(&ticket.key));
-                work.is_some_and(|work| work.phase == Phase::Queued(lane))
+                work.is_some_and(|work| matches!(work.phase, Phase::Queued(lane) if class == lane.into()))
             };
             match self.queue.next(now, waits) {
-                Next::Look(ticket) => {
+                Next::Look { ticket, probe } => {
                     if let Some(run) = self.begin(&ticket) {
-                        return Some(run);
+                        return Some(Run { probe, ..run });
                     }
                 }
                 Next::Park(ticket, until) => {
@@ -30,6 +34,7 @@ impl State {
                         self.decide(run, now, |case, rng| decision::park(case, until, rng));
                     }
                 }
+                Next::QuotaSpent { .. } | Next::Page { .. } => {}
                 Next::Wait(_) | Next::Idle => return None,
             }
         }
@@ -58,12 +63,12 @@ impl State {
         let held = self.partitions.get_mut(&ticket.partition).filter(|held| held.running)?;
         let work = held.work.get_mut(&ticket.key)?;
         work.phase = Phase::Running;
-        Some(Run { partition: ticket.partition, epoch: held.epoch, key: ticket.key.clone() })
+        Some(Run { partition: ticket.partition, epoch: held.epoch, key: ticket.key.clone(), probe: false })
     }
 
     /// Takes the result of a look. A result of an earlier assignment is void.
     pub fn finish(&mut self, run: &Run, result: &Result<Truth, LookError>, now: Time) {
-        let level = self.queue.record(run.key.project(), result.as_ref().err(), now);
+        let level = self.queue.record(run.key.project(), run.probe, result.as_ref().err(), now).level;
         if self.projects.contains_key(run.key.project()) {
             self.metrics.breaker_state.with_label_values(&[run.key.project()]).set(level);
         }

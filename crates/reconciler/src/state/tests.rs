@@ -6,7 +6,7 @@ use super::*;
 use crate::decision::{self, Case};
 use crate::policy::Policy;
 
-use models::{AmlStatus, Answer, Check, CheckReason, Grave, GraveReason, KycStatus, Pending, Risk, Row, Truth};
+use models::{AmlStatus, Answer, Check, CheckReason, Grave, GraveReason, KycStatus, Lane, Pending, Risk, Row, Truth};
 
 const UPDATED: Time = Time::from_millis(1_000);
 
