@@ -190,3 +190,39 @@ async fn no_error_shows_what_was_inside_or_a_key() {
         }
     }
 }
+
+/// Both keys are ours all the time; ARGOS goes from one to the other, and tells in the clear or sealed that it does not
+/// understand.
+#[tokio::test]
+async fn when_argos_goes_to_the_other_key_one_look_fails_and_the_next_succeeds() {
+    for mode in MODES {
+        for sealed_complaint in [true, false] {
+            let at_argos = Arc::new(Mutex::new(cipher(mode, Derivation::First32Bytes, &[OLD])));
+            let current = Arc::clone(&at_argos);
+            let address = answering(move |asked: Asked| {
+                let cipher = current.lock().unwrap();
+                let data = asked.pairs.iter().find(|(name, _)| name == "data").unwrap();
+                let opened = cipher.decrypt_if(&data.1, |plain| plain.starts_with(b"{"));
+                let complaint = r#"{"errorCode":"invalid_payload"}"#;
+                match opened {
+                    Ok(_) => (200, envelope(&cipher, APPROVED)),
+                    Err(_) if sealed_complaint => (400, envelope(&cipher, complaint)),
+                    Err(_) => (400, complaint.to_owned()),
+                }
+            })
+            .await;
+            let mut project = project(&format!("http://{address}/v3"));
+            project.cipher = Some(cipher(mode, Derivation::First32Bytes, &[KEY, OLD]));
+            let client = client_of(project);
+            let mut words = Vec::new();
+            for turn in 0..6 {
+                if turn == 3 {
+                    *at_argos.lock().unwrap() = cipher(mode, Derivation::First32Bytes, &[KEY]);
+                }
+                words.push(word(&client.look(&key()).await));
+            }
+            let first = if sealed_complaint { "unreadable" } else { "denied" };
+            assert_eq!(words, [first, "present", "present", "unreadable", "present", "present"], "{mode:?}");
+        }
+    }
+}
