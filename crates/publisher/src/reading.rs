@@ -115,6 +115,16 @@ impl TopicReader {
         })
     }
 
+    /// Assigns one partition.
+    pub fn open_partition(
+        settings: &KafkaSettings,
+        topic: Topic,
+        start: &Start,
+        partition: i32,
+    ) -> Result<TopicReader, ReadError> {
+        TopicReader::assigned(settings, topic, start, |_| vec![partition])
+    }
+
     fn assigned(
         settings: &KafkaSettings,
         topic: Topic,
