@@ -18,4 +18,5 @@ pub mod policy;
 pub mod queue;
 pub mod standing;
 pub mod state;
+pub mod sweep;
 pub mod window;
