@@ -5,7 +5,7 @@ KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt doc deny advisories chaos bench kafka-up kafka-down clean
+.PHONY: help build demo test lint fmt doc deny advisories fuzz chaos bench kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -20,12 +20,11 @@ demo: ## Runs the whole service against a simulated ARGOS; no Kafka needed
 test: ## Runs every test with a real Kafka broker (KAFKA_BOOTSTRAP=host:port to use your own)
 	tests/run.sh --workspace $(FEATURES)
 
-lint: ## Format, clippy, documentation; licences and sources where cargo-deny is installed
+lint: ## Format, clippy, documentation, licences and sources of dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(FEATURES) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace $(FEATURES)
-	@if command -v cargo-deny >/dev/null; then $(MAKE) --no-print-directory deny; \
-	else echo "cargo-deny is not installed: licences and sources were not checked (make deny installs it)"; fi
+	tests/supply/deny.sh bans licenses sources
 
 fmt: ## Formats the code
 	cargo fmt --all
@@ -33,13 +32,14 @@ fmt: ## Formats the code
 doc: ## Builds the documentation of this workspace
 	cargo doc --no-deps --workspace $(FEATURES)
 
-deny: ## Checks licences, sources and banned crates (installs cargo-deny if absent: some minutes)
-	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
-	cargo deny --workspace $(FEATURES) check --hide-inclusion-graph bans licenses sources
+deny: ## Checks licences, sources and banned crates with cargo-deny (fetches a pinned binary if absent)
+	tests/supply/deny.sh bans licenses sources
 
 advisories: ## Checks the dependencies against the RustSec advisory database (fetches it)
-	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
-	cargo deny --workspace $(FEATURES) check --hide-inclusion-graph advisories
+	tests/supply/deny.sh advisories
+
+fuzz: ## Searches for inputs that break a parser, for FUZZ_SECONDS (default 600)
+	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) fuzz/run.sh
 
 chaos: ## Kills replicas 30 times under load (KILLS=n for more), with a real Kafka broker
 	@tests/prerequisites.sh cc c++ make java mvn

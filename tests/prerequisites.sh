@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees to it that the named tools are there; on Debian and Ubuntu it installs the missing ones with apt-get, and only
-# those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config java mvn
+# those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config java mvn python-venv
 # Exit codes: 0 all are there, 64 unknown tool, 69 one is missing and cannot be installed.
 set -euo pipefail
 
@@ -12,11 +12,14 @@ package_of() {
         pkg-config) echo pkg-config ;;
         java) echo openjdk-17-jre-headless ;;
         mvn) echo maven ;;
+        python-venv) echo python3 python3-venv ;;
         *) echo "prerequisites.sh: unknown tool $1" >&2; exit 64 ;;
     esac
 }
 
 present() {
+    # Debian ships the modules `venv` and `ensurepip` apart from the interpreter.
+    [ "$1" != python-venv ] || { python3 -c 'import venv, ensurepip' 2>/dev/null; return; }
     command -v "$1" >/dev/null || return 1
     # The broker needs Java 17; an older one counts as missing.
     [ "$1" != java ] || [ "$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p;q')" -ge 17 ] 2>/dev/null
