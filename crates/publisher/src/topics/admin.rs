@@ -167,13 +167,11 @@ pub async fn retention(settings: &KafkaSettings, topic: &str) -> Result<Option<D
     let client: AdminClient<DefaultClientContext> = settings.client("topics").create()?;
     let options = AdminOptions::new().request_timeout(Some(QUESTION));
     let answers = client.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await?;
-    for answer in answers {
-        let resource = answer.map_err(TopicsError::NotShown)?;
-        let entry = resource.entries.into_iter().find(|entry| entry.name == "retention.ms");
-        // -1 is Kafka's word for ever.
-        return Ok(entry.and_then(|entry| entry.value?.parse().ok()).map(Duration::from_millis));
-    }
-    Ok(None)
+    let Some(answer) = answers.into_iter().next() else { return Ok(None) };
+    let entries = answer.map_err(TopicsError::NotShown)?.entries;
+    let retention = entries.into_iter().find(|entry| entry.name == "retention.ms");
+    // -1 is Kafka's word for ever.
+    Ok(retention.and_then(|entry| entry.value?.parse().ok()).map(Duration::from_millis))
 }
 
 /// Until every broker asked knows all topics.
