@@ -5,7 +5,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod commit;
+mod expired;
+mod large;
+mod memos;
 mod rebalance;
+mod requests;
 mod restore;
 mod sink;
 mod support;

@@ -1,11 +1,13 @@
 //! Topics, a driver that plays the reconciler, and a read-committed reader.
 
 use models::{
-    Batch, Claim, CommitError, Entry, Hint, HintSink, Key, Lane, Ledger, LedgerEvent, Notices, Progress, Source,
-    StateChange, Time, Write,
+    Batch, Claim, CommitError, Entry, Hint, HintSink, Key, Lane, Ledger, LedgerEvent, Memo, MemoKey, Notices, Progress,
+    Request, Source, StateChange, Time, Write,
 };
 use publisher::{KafkaHintSink, KafkaLedger, KafkaMetrics, KafkaSettings, TopicNames, topics};
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
@@ -96,6 +98,24 @@ impl Rig {
         self.producer().send(record, PATIENCE).await.unwrap().offset
     }
 
+    /// Sets the configuration of a topic; what is not named goes back to the broker's defaults.
+    pub(crate) async fn configure(&self, topic: &str, entries: &[(&str, &str)]) {
+        let wanted = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        let wanted = entries.iter().fold(wanted, |wanted, (key, value)| wanted.set(key, value));
+        self.admin().alter_configs(&[wanted], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+    }
+
+    /// Moves the start of a partition's log, as retention does.
+    pub(crate) async fn delete_before(&self, topic: &str, partition: i32, offset: i64) {
+        let mut before = TopicPartitionList::new();
+        before.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
+        self.admin().delete_records(&before, &AdminOptions::new()).await.unwrap();
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.config().create().unwrap()
+    }
+
     /// What a read-committed consumer sees of a topic: partition, key, value.
     pub(crate) async fn read(&self, topic: &str) -> Vec<(i32, String, Option<Vec<u8>>)> {
         let mut config = self.config();
@@ -136,6 +156,11 @@ pub(crate) fn open_with(settings: KafkaSettings) -> Driver {
         ledger: Some(KafkaLedger::open(settings, metrics(), || Time::from_millis(0)).unwrap()),
         held: BTreeMap::new(),
         entries: BTreeMap::new(),
+        memos: BTreeMap::new(),
+        memos_told: 0,
+        requests: Vec::new(),
+        expired: Vec::new(),
+        of: 0,
         hints: Vec::new(),
         skipped: Vec::new(),
         failed: None,
@@ -201,6 +226,13 @@ pub(crate) struct Driver {
     ledger: Option<KafkaLedger>,
     pub(crate) held: BTreeMap<i32, Part>,
     pub(crate) entries: BTreeMap<i32, BTreeMap<Key, Entry>>,
+    pub(crate) memos: BTreeMap<i32, BTreeMap<MemoKey, Memo>>,
+    /// How many records of memos were told, newer ones of the same name included.
+    pub(crate) memos_told: usize,
+    pub(crate) requests: Vec<(i32, Lane, i64, Request)>,
+    pub(crate) expired: Vec<(i32, Lane, u64)>,
+    /// What the last `Ready` said of the number of partitions.
+    pub(crate) of: i32,
     pub(crate) hints: Vec<(i32, Lane, i64, Key)>,
     pub(crate) skipped: Vec<(i32, i64, Option<models::DeadLetter>)>,
     pub(crate) failed: Option<String>,
@@ -222,9 +254,31 @@ impl Driver {
                 self.assigned.push((partition, fresh));
                 if fresh {
                     self.entries.remove(&partition);
+                    self.memos.remove(&partition);
                 }
             }
-            LedgerEvent::Entries { partition, entries, .. } => {
+            LedgerEvent::Memos { partition, epoch, memos } => {
+                self.restores(partition, epoch);
+                self.memos_told += memos.len();
+                let known = self.memos.entry(partition).or_default();
+                for (key, memo) in memos {
+                    match memo {
+                        Some(memo) => known.insert(key, memo),
+                        None => known.remove(&key),
+                    };
+                }
+            }
+            LedgerEvent::Request { partition, epoch, lane, offset, request } => {
+                self.step(partition, epoch, lane, offset);
+                self.requests.push((partition, lane, offset, request));
+            }
+            LedgerEvent::Expired { partition, epoch, lane, lost } => {
+                let part = &self.held[&partition];
+                assert!(part.ready && part.epoch == epoch, "expired before Ready or of another epoch");
+                self.expired.push((partition, lane, lost));
+            }
+            LedgerEvent::Entries { partition, epoch, entries } => {
+                self.restores(partition, epoch);
                 let known = self.entries.entry(partition).or_default();
                 for (key, entry) in entries {
                     match entry {
@@ -233,7 +287,9 @@ impl Driver {
                     };
                 }
             }
-            LedgerEvent::Ready { partition, epoch, live, bulk, .. } => {
+            LedgerEvent::Ready { partition, epoch, live, bulk, of } => {
+                self.restores(partition, epoch);
+                self.of = of;
                 self.held.insert(partition, Part { epoch, ready: true, live, bulk });
             }
             LedgerEvent::Hint { partition, epoch, lane, offset, key, .. } => {
@@ -248,18 +304,30 @@ impl Driver {
                 assert!(self.held.remove(&partition).is_some(), "revoked what was not held");
                 // What was not settled comes again to whoever owns it next.
                 self.hints.retain(|(of, ..)| *of != partition);
+                self.requests.retain(|(of, ..)| *of != partition);
                 self.revoked += 1;
             }
             LedgerEvent::Failed(why) => self.failed = Some(why),
         }
     }
 
-    /// The hint topics have no gaps here, so every offset must be the next one.
+    fn restores(&self, partition: i32, epoch: u64) {
+        let part = &self.held[&partition];
+        assert!(!part.ready && part.epoch == epoch, "told of the past after Ready, or of another epoch");
+    }
+
+    /// Every offset must be the next one, but for gaps that were told.
     fn step(&mut self, partition: i32, epoch: u64, lane: Lane, offset: i64) {
         let part = self.held.get_mut(&partition).expect("a hint of a partition not held");
         assert!(part.ready && part.epoch == epoch, "a hint before Ready or of another epoch");
         let next = if lane == Lane::Live { &mut part.live } else { &mut part.bulk };
-        assert_eq!(*next, offset, "partition {partition}, {lane:?}: skipped or repeated");
+        let gap = self.expired.last().map_or(0, |(_, _, lost)| *lost as i64);
+        assert!(
+            *next == offset
+                || self.expired.last().is_some_and(|told| (told.0, told.1) == (partition, lane))
+                    && *next + gap == offset,
+            "partition {partition}, {lane:?}: skipped or repeated: {next} {offset}"
+        );
         *next = offset + 1;
     }
 
