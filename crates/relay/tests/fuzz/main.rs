@@ -81,21 +81,17 @@ fn case(benches: &[Bench], number: u64) -> (&Bench, Vec<u8>) {
 /// Runs one case; the report if it panics.
 fn run(benches: &[Bench], number: u64) -> Result<(), String> {
     let (bench, bytes) = case(benches, number);
-    match catch_unwind(AssertUnwindSafe(|| (bench.target.run)(&bytes))) {
-        Ok(accepted) => {
-            let counter = if accepted { &bench.accepted } else { &bench.refused };
-            counter.fetch_add(1, Ordering::Relaxed);
-            Ok(())
-        }
-        Err(_) => {
-            let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
-                write!(hex, "{byte:02x}").expect("a String takes all");
-                hex
-            });
-            let name = bench.target.name;
-            Err(format!("target {name}, again with FUZZ_CASES=1 FUZZ_SEED={number}; its bytes as hex: {hex}"))
-        }
+    if let Ok(accepted) = catch_unwind(AssertUnwindSafe(|| (bench.target.run)(&bytes))) {
+        let counter = if accepted { &bench.accepted } else { &bench.refused };
+        counter.fetch_add(1, Ordering::Relaxed);
+        return Ok(());
     }
+    let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a String takes all");
+        hex
+    });
+    let name = bench.target.name;
+    Err(format!("target {name}, again with FUZZ_CASES=1 FUZZ_SEED={number}; its bytes as hex: {hex}"))
 }
 
 /// Deals the numbers from `first` on to all cores; the cases run, and the report of the first failure.
@@ -122,7 +118,7 @@ fn run_all(benches: &[Bench], first: u64, length: &Length) -> (u64, Option<Strin
         let workers: Vec<_> = (0..std::thread::available_parallelism().map_or(1, usize::from))
             .map(|_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, worker).expect("a thread"))
             .collect();
-        workers.into_iter().filter_map(|worker| worker.join().expect("cases catch their panics")).next()
+        workers.into_iter().find_map(|worker| worker.join().expect("cases catch their panics"))
     });
     let done: u64 = benches.iter().map(|bench| count(&bench.accepted) + count(&bench.refused)).sum();
     (done, failure)
