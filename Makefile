@@ -5,7 +5,7 @@ KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt doc deny advisories fuzz chaos bench kafka-up kafka-down clean
+.PHONY: help build demo test lint fmt doc deny advisories fuzz chaos bench image helm kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,12 @@ bench: ## Runs the benchmarks with a real Kafka broker
 	@tests/prerequisites.sh cc c++ make java mvn
 	cargo build --workspace --all-targets $(FEATURES)
 	tests/with_broker.sh cargo bench --workspace $(FEATURES) --profile dev --bench latency
+
+image: ## Builds the image, its SBOM and its list of licences with docker, podman or buildah (TARGET=simulator, TAG=...)
+	docker/build.sh
+
+helm: build ## Tests the Helm chart without a cluster (builds helm with go where it is absent: some minutes, once)
+	tests/helm/run.sh
 
 kafka-up: ## Starts one Kafka broker on 127.0.0.1:9092 (KAFKA_PORT, KAFKA_DIR)
 	@tests/prerequisites.sh java mvn
