@@ -6,9 +6,11 @@
 //!
 //! Path: [`ProjectDoor::new`] refuses a door that would let anyone in unasked; [`ProjectDoor::authenticate`] looks at
 //! what is known before the body is read; [`Admission::verify`] at the body, for those methods that sign it
-//! ([`crate::signature`]). Only the last gives an [`Authentication`], so that no step can be left out.
+//! ([`crate::signature`]). Only the last gives an [`Authentication`], so that no step can be left out;
+//! [`ProjectDoor::read`] asks for it, and adds what an encrypted body shows.
 
 use crate::signature::{BadSignature, Presented, SignedBody, StandardWebhooks};
+use argos::{Cipher, Mode, SealedError, Webhook, WebhookError, webhook};
 use axum::http::HeaderMap;
 use ipnet::{IpNet, Ipv4Net};
 use models::{Authentication, ProjectId, Time};
@@ -99,8 +101,7 @@ fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// A project's methods; `None` = not configured. A further method (sealed body) is a further field here and a further
-/// step where it can be checked.
+/// A project's methods; `None` = not configured.
 #[derive(Clone, Debug, Default)]
 pub struct Methods {
     /// The networks from which callers may come.
@@ -111,6 +112,9 @@ pub struct Methods {
     pub hmac: Option<SignedBody>,
     /// The headers of Standard Webhooks.
     pub standard_webhooks: Option<StandardWebhooks>,
+    /// What opens the bodies of an encrypting project; plain ones are refused then. It is a method, and shows who
+    /// sent a body, only under GCM.
+    pub sealed: Option<Arc<Cipher>>,
     /// Said aloud that anyone may knock. Excludes the methods above.
     pub unauthenticated: bool,
 }
@@ -122,6 +126,7 @@ impl Methods {
             || self.path_tokens.is_some()
             || self.hmac.is_some()
             || self.standard_webhooks.is_some()
+            || self.sealed.as_ref().is_some_and(|cipher| cipher.mode() == Mode::Gcm)
     }
 }
 
@@ -153,6 +158,17 @@ pub enum Refused {
     /// A signature is absent, malformed, stale or wrong.
     #[error("the signature does not hold")]
     BadSignature(#[from] BadSignature),
+}
+
+/// Why a body is none of a project's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// Of a project that does not encrypt.
+    #[error("the body cannot be taken")]
+    Plain(#[from] WebhookError),
+    /// Of one that does.
+    #[error("the body of an encrypting project cannot be taken")]
+    Sealed(#[from] SealedError),
 }
 
 /// One project's door. There is none without a lock, unless that was said aloud.
@@ -187,9 +203,17 @@ impl ProjectDoor {
         !self.methods.any()
     }
 
+    /// Reads a body whose signatures hold. What was sealed under GCM adds to the methods that passed.
+    pub fn read(&self, body: &[u8], passed: Authentication) -> Result<(Webhook, Authentication), Unread> {
+        let Some(cipher) = &self.methods.sealed else { return Ok((webhook::decode(body)?, passed)) };
+        let webhook = webhook::decode_sealed(body, cipher)?;
+        let shown = if cipher.mode() == Mode::Gcm { Authentication::ENCRYPTED } else { Authentication::NONE };
+        Ok((webhook, passed.with(shown)))
+    }
+
     /// Checks all that can be checked without the body.
     pub fn authenticate(&self, caller: Caller<'_>) -> Result<Admission<'_>, Refused> {
-        let Methods { source_ip, path_tokens, hmac, standard_webhooks, unauthenticated: _ } = &self.methods;
+        let Methods { source_ip, path_tokens, hmac, standard_webhooks, sealed: _, unauthenticated: _ } = &self.methods;
         let mut passed = Authentication::NONE;
         match (path_tokens, caller.token) {
             (Some(tokens), Some(token)) if tokens.admit(token) => {
@@ -213,6 +237,15 @@ impl ProjectDoor {
     }
 }
 
+/// What a caller passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// The methods.
+    pub methods: Authentication,
+    /// The last signature that held, by which a repeat of the same request is known.
+    pub signature: Option<[u8; 32]>,
+}
+
 /// A caller whose head is in order. Whether the body is too, [`Admission::verify`] tells.
 #[derive(Debug)]
 #[must_use]
@@ -223,13 +256,11 @@ pub struct Admission<'a> {
 
 impl Admission<'_> {
     /// Checks the methods that sign the body, over its raw bytes, and names all methods that passed.
-    pub fn verify(self, body: &[u8]) -> Result<Authentication, Refused> {
-        let mut passed = self.passed;
+    pub fn verify(self, body: &[u8]) -> Result<Passed, Refused> {
+        let mut passed = Passed { methods: self.passed, signature: None };
         for presented in self.presented.iter().flatten() {
-            if !presented.covers(body) {
-                return Err(BadSignature::Wrong.into());
-            }
-            passed = passed.with(Authentication::HMAC);
+            passed.signature = Some(presented.covering(body).ok_or(BadSignature::Wrong)?);
+            passed.methods = passed.methods.with(Authentication::HMAC);
         }
         Ok(passed)
     }

@@ -39,7 +39,8 @@ fn admitted(
     address: Option<IpAddr>,
     headers: &HeaderMap,
 ) -> Result<Authentication, Refused> {
-    door.authenticate(Caller { token, address, headers, now: Time::from_millis(0) })?.verify(BODY)
+    let admission = door.authenticate(Caller { token, address, headers, now: Time::from_millis(0) })?;
+    admission.verify(BODY).map(|passed| passed.methods)
 }
 
 fn ask(door: &ProjectDoor, token: Option<&str>, address: Option<&str>) -> Result<Authentication, Refused> {
@@ -157,7 +158,8 @@ fn a_signature_is_asked_for_before_the_body_and_checked_after_it() {
     let methods = Methods { hmac: Some(body), standard_webhooks: Some(standard), ..Methods::default() };
     let door = ProjectDoor::new(project(), methods).unwrap();
     assert!(!door.is_unauthenticated());
-    assert_eq!(door.authenticate(unnamed(&right, 0)).unwrap().verify(BODY), Ok(Authentication::HMAC));
+    let passed = door.authenticate(unnamed(&right, 0)).unwrap().verify(BODY).unwrap();
+    assert_eq!(passed.methods, Authentication::HMAC);
 
     let refused = |reason| Some(Refused::BadSignature(reason));
     assert_eq!(door.authenticate(unnamed(&right, 0)).unwrap().verify(b"{ }").err(), refused(BadSignature::Wrong));
@@ -202,6 +204,7 @@ proptest! {
             }),
             hmac: signed.0.then_some(body),
             standard_webhooks: signed.1.then_some(standard),
+            sealed: None,
             unauthenticated: nets.is_none() && tokens.is_none() && signed == (false, false),
         };
         let door = ProjectDoor::new(project(), methods).unwrap();
@@ -239,4 +242,17 @@ proptest! {
         let result = ask(&door, Some(&presented), None);
         prop_assert_eq!(result.is_ok(), presented == "right-token");
     }
+}
+
+#[test]
+fn gcm_is_a_lock_and_ecb_is_none() {
+    let sealed = |mode| {
+        let cipher = argos::Cipher::new(mode, argos::Derivation::Sha256, &["key".into()]).unwrap();
+        Methods { sealed: Some(Arc::new(cipher)), ..Methods::default() }
+    };
+    let error = |methods| ProjectDoor::new(project(), methods).err();
+    assert_eq!(error(sealed(Mode::Gcm)), None);
+    assert_eq!(error(sealed(Mode::Ecb)), Some(InvalidDoor::NoMethod));
+    assert_eq!(error(Methods { unauthenticated: true, ..sealed(Mode::Ecb) }), None);
+    assert_eq!(error(Methods { unauthenticated: true, ..sealed(Mode::Gcm) }), Some(InvalidDoor::Contradictory));
 }

@@ -7,7 +7,7 @@
 //! the drop of the `Visit` if the caller left before.
 
 use crate::rejection::Rejection;
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use std::time::Duration;
 
 /// Stands for every project that is not configured, so that callers cannot make up label values. No project can have
@@ -30,6 +30,9 @@ pub struct Metrics {
     webhooks: IntCounterVec,
     ack_seconds: Histogram,
     unauthenticated: IntGaugeVec,
+    repeats: IntCounterVec,
+    requests_in_flight: IntGaugeVec,
+    bytes_in_flight: IntGaugeVec,
 }
 
 impl Metrics {
@@ -53,10 +56,28 @@ impl Metrics {
             ),
             &["project"],
         )?;
+        let repeats = IntCounterVec::new(
+            Opts::new(
+                "argos_relay_webhook_repeats_total",
+                "Accepted webhooks whose signature had led to a hint before: sent twice, or replayed.",
+            ),
+            &["project"],
+        )?;
+        let requests_in_flight = IntGaugeVec::new(
+            Opts::new("argos_relay_webhooks_in_flight", "Webhook requests between admission and answer."),
+            &["project"],
+        )?;
+        let bytes_in_flight = IntGaugeVec::new(
+            Opts::new("argos_relay_webhook_bytes_in_flight", "Bytes of bodies set aside for webhooks in flight."),
+            &["project"],
+        )?;
         registry.register(Box::new(webhooks.clone()))?;
+        registry.register(Box::new(repeats.clone()))?;
         registry.register(Box::new(ack_seconds.clone()))?;
         registry.register(Box::new(unauthenticated.clone()))?;
-        Ok(Metrics { webhooks, ack_seconds, unauthenticated })
+        registry.register(Box::new(requests_in_flight.clone()))?;
+        registry.register(Box::new(bytes_in_flight.clone()))?;
+        Ok(Metrics { webhooks, ack_seconds, unauthenticated, repeats, requests_in_flight, bytes_in_flight })
     }
 
     /// Makes a project's series exist from the start, so that the first refusal shows as an increase.
@@ -66,6 +87,17 @@ impl Metrics {
             self.webhooks.with_label_values(&[project, outcome]).inc_by(0);
         }
         self.unauthenticated.with_label_values(&[project]).set(i64::from(unauthenticated));
+        self.repeats.with_label_values(&[project]).inc_by(0);
+    }
+
+    /// What a project has under way: requests and bytes.
+    pub(crate) fn in_flight(&self, project: &str) -> [IntGauge; 2] {
+        [&self.requests_in_flight, &self.bytes_in_flight].map(|gauges| gauges.with_label_values(&[project]))
+    }
+
+    /// Counts an accepted webhook whose signature had led to a hint before.
+    pub(crate) fn repeated(&self, project: &str) {
+        self.repeats.with_label_values(&[project]).inc();
     }
 
     /// Starts the count of one request.

@@ -1,16 +1,19 @@
 //! One webhook, from the request's head to its answer.
 //!
-//! Owns the order of the steps and the bounds on one request: body size, body time, time for the broker. Must not know
-//! sockets, Kafka, or what a hint leads to.
+//! Owns the order of the steps and the bounds on one request: body size, body time, time for the broker; those on all
+//! together are [`crate::admission`]'s. Must not know sockets, Kafka, or what a hint leads to.
 //!
-//! Path: `Door::receive`: project, authentication, method, size, encoding, a sink that can accept at all, body,
-//! signature over it, decode, hint, sink. The cheap and secret steps come first: who may not knock learns nothing but
+//! Path: `Door::receive`: project, authentication, method, size, encoding, a sink that can accept at all, a free
+//! place, body,
+//! signature over it, opening and decoding, hint, sink. The cheap and secret steps come first: who may not knock learns nothing but
 //! that, and costs no reading; what is not signed as it must be is not decoded.
 
+use crate::admission::{Bounds, Crowd, Place};
 use crate::authenticate::{Caller, ProjectDoor};
 use crate::client_address::TrustedProxies;
 use crate::metrics::{ACCEPTED, IGNORED, Metrics};
 use crate::rejection::Rejection;
+use crate::replay::Recent;
 use crate::trace_context::traceparent;
 use argos::{Described, Webhook};
 use axum::Json;
@@ -24,15 +27,15 @@ use models::{Authentication, Hint, HintSink, Key, Lane, Notice, Notices, Source,
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 /// Reads the shell's clock.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
-/// What one request may cost.
+/// What one request, and all together, may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct DoorLimits {
     /// The largest body, in bytes.
@@ -42,6 +45,8 @@ pub struct DoorLimits {
     /// How long the sink may take. ARGOS's own patience is not documented; 3 to 5 s is the assumption (ARGOS protocol,
     /// section 1), and an answer after that helps nobody.
     pub ack_timeout: Duration,
+    /// Requests and bytes under way at once.
+    pub bounds: Bounds,
 }
 
 impl Default for DoorLimits {
@@ -50,6 +55,7 @@ impl Default for DoorLimits {
             body_bytes: 1024 * 1024,
             body_timeout: Duration::from_secs(10),
             ack_timeout: Duration::from_secs(4),
+            bounds: Bounds::default(),
         }
     }
 }
@@ -64,9 +70,19 @@ enum Answer {
     Ignored,
 }
 
+/// What there is of each project.
+struct Room {
+    door: ProjectDoor,
+    /// Its number in the crowd.
+    number: usize,
+    /// Signatures that led to a hint.
+    recent: Mutex<Recent>,
+}
+
 /// Everything behind the public routes.
 pub struct Door<S> {
-    projects: HashMap<String, ProjectDoor>,
+    projects: HashMap<String, Room>,
+    crowd: Crowd,
     proxies: TrustedProxies,
     sink: Arc<S>,
     clock: Clock,
@@ -85,14 +101,20 @@ impl<S: HintSink> Door<S> {
         limits: DoorLimits,
         metrics: Metrics,
     ) -> Door<S> {
-        let projects: HashMap<_, _> = projects.into_iter().map(|door| (door.id().as_str().to_owned(), door)).collect();
-        for (id, door) in &projects {
-            metrics.declare(id, door.is_unauthenticated());
-            if door.is_unauthenticated() {
+        let mut gauges = Vec::new();
+        let room = |(number, door): (usize, ProjectDoor)| {
+            gauges.push(metrics.in_flight(door.id().as_str()));
+            (door.id().as_str().to_owned(), Room { door, number, recent: Mutex::default() })
+        };
+        let projects: HashMap<_, _> = projects.into_iter().enumerate().map(room).collect();
+        let crowd = Crowd::new(limits.bounds, gauges);
+        for (id, room) in &projects {
+            metrics.declare(id, room.door.is_unauthenticated());
+            if room.door.is_unauthenticated() {
                 tracing::warn!(project = %id, "webhooks of this project are taken from anyone");
             }
         }
-        Door { projects, proxies, sink, clock, limits, metrics, draining: AtomicBool::new(false) }
+        Door { projects, crowd, proxies, sink, clock, limits, metrics, draining: AtomicBool::new(false) }
     }
 
     /// From now on new requests are answered 503; those that were begun are finished.
@@ -113,12 +135,12 @@ impl<S: HintSink> Door<S> {
     pub(crate) async fn receive(&self, project: &str, token: Option<&str>, request: Request<Body>) -> Response {
         let started = Instant::now();
         let mut visit = self.metrics.begin();
-        let Some((id, door)) = self.projects.get_key_value(project) else {
+        let Some((id, room)) = self.projects.get_key_value(project) else {
             visit.end(Rejection::NotFound.outcome());
             return Rejection::NotFound.into_response();
         };
         visit.at(id);
-        match self.take_in(door, token, request).await {
+        match self.take_in(room, token, request).await {
             Ok(Answer::Accepted { hint_id }) => {
                 self.metrics.acknowledged(started.elapsed());
                 tracing::debug!(project = %id, hint_id, "webhook accepted");
@@ -145,12 +167,8 @@ impl<S: HintSink> Door<S> {
         Rejection::NotFound.into_response()
     }
 
-    async fn take_in(
-        &self,
-        door: &ProjectDoor,
-        token: Option<&str>,
-        request: Request<Body>,
-    ) -> Result<Answer, Rejection> {
+    async fn take_in(&self, room: &Room, token: Option<&str>, request: Request<Body>) -> Result<Answer, Rejection> {
+        let door = &room.door;
         let (head, body) = request.into_parts();
         let peer = head.extensions.get::<Peer>();
         let address = peer.and_then(|peer| self.proxies.client(peer.0, &head.headers));
@@ -164,9 +182,12 @@ impl<S: HintSink> Door<S> {
             return Err(Rejection::Unavailable);
         }
 
-        let bytes = self.read(body).await?;
-        let authentication = admission.verify(&bytes)?;
-        let described = match argos::webhook::decode(&bytes)? {
+        // Held until the answer: what the sink keeps of it is as large.
+        let mut place = self.crowd.enter(room.number).ok_or(Rejection::Busy)?;
+        let bytes = self.read(body, announced_length(&head.headers), &mut place).await?;
+        let passed = admission.verify(&bytes)?;
+        let (webhook, authentication) = door.read(&bytes, passed.methods)?;
+        let described = match webhook {
             Webhook::Submission(described) => described,
             Webhook::Ignored { .. } => return Ok(Answer::Ignored),
         };
@@ -177,6 +198,9 @@ impl<S: HintSink> Door<S> {
         timeout(self.limits.ack_timeout, self.sink.accept(&key, Lane::Live, &hint))
             .await
             .map_err(|_| Rejection::Unavailable)??;
+        if let Some(signature) = &passed.signature {
+            self.note(room, signature);
+        }
         Ok(Answer::Accepted { hint_id: hint.id })
     }
 
@@ -194,9 +218,22 @@ impl<S: HintSink> Door<S> {
         Ok(())
     }
 
-    /// Reads the body within its bounds, whether its length was announced or not.
-    async fn read(&self, body: Body) -> Result<Bytes, Rejection> {
+    /// Counts a signature that led to a hint before. One whose webhook was refused meanwhile is no repeat.
+    fn note(&self, room: &Room, signature: &[u8; 32]) {
+        let mut recent = room.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.knows(signature) {
+            self.metrics.repeated(room.door.id().as_str());
+        }
+        recent.remember(signature);
+    }
+
+    /// Reads the body within its bounds, whether its length was announced or not. Room for it is taken before any of it
+    /// is kept: all at once if the length is known, else with each piece.
+    async fn read(&self, body: Body, announced: Option<u64>, place: &mut Place) -> Result<Bytes, Rejection> {
         let limit = self.limits.body_bytes;
+        if !place.hold(announced.map_or(0, |length| length as usize)) {
+            return Err(Rejection::Busy);
+        }
         let all = async {
             let mut stream = body.into_data_stream();
             let mut bytes = BytesMut::new();
@@ -204,6 +241,9 @@ impl<S: HintSink> Door<S> {
                 let chunk = chunk.map_err(|_| Rejection::BodyBroken)?;
                 if chunk.len() > limit - bytes.len() {
                     return Err(Rejection::TooLarge);
+                }
+                if !place.hold(bytes.len() + chunk.len()) {
+                    return Err(Rejection::Busy);
                 }
                 bytes.extend_from_slice(&chunk);
             }

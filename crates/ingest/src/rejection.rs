@@ -5,9 +5,9 @@
 //!
 //! Path: [`crate::receive`] ends in an answer or in a [`Rejection`]; either becomes a response here or there.
 
-use crate::authenticate::Refused;
+use crate::authenticate::{Refused, Unread};
 use crate::signature::BadSignature;
-use argos::WebhookError;
+use argos::{SealedError, WebhookError};
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -44,6 +44,16 @@ pub enum Rejection {
     BadId,
     /// The body is sealed, and the project has no key to open it with.
     Encrypted,
+    /// The project encrypts, and the body is in clear: whoever could send that would go around the encryption.
+    NotEncrypted,
+    /// The project encrypts, and no key opens the body: key, derivation or mode are wrong, or the body was altered.
+    WrongKey,
+    /// The project encrypts, and the sealed text is broken, so that no key could open it.
+    Corrupt,
+    /// A key opened the body, and what was inside is no webhook.
+    BadContent,
+    /// Too many requests, or bytes of them, are under way.
+    Busy,
     /// Too many hints wait for the broker.
     Full,
     /// The broker cannot acknowledge in time.
@@ -68,12 +78,18 @@ impl Rejection {
         Rejection::NotAnObject,
         Rejection::BadId,
         Rejection::Encrypted,
+        Rejection::NotEncrypted,
+        Rejection::WrongKey,
+        Rejection::Corrupt,
+        Rejection::BadContent,
+        Rejection::Busy,
         Rejection::Full,
         Rejection::Unavailable,
         Rejection::Draining,
     ];
 
-    /// The status, and the word for it: the metric label `outcome` and the member `error` of the answer.
+    /// The status, and the word for it: the metric label `outcome` and, but for [`Rejection::UNOPENED`], the member
+    /// `error` of the answer.
     pub const fn row(self) -> (StatusCode, &'static str) {
         match self {
             Rejection::NotFound => (StatusCode::NOT_FOUND, "not_found"),
@@ -89,6 +105,11 @@ impl Rejection {
             Rejection::NotAnObject => (StatusCode::BAD_REQUEST, "not_an_object"),
             Rejection::BadId => (StatusCode::BAD_REQUEST, "bad_id"),
             Rejection::Encrypted => (StatusCode::BAD_REQUEST, "encrypted"),
+            Rejection::NotEncrypted => (StatusCode::BAD_REQUEST, "not_encrypted"),
+            Rejection::WrongKey => (StatusCode::BAD_REQUEST, "wrong_key"),
+            Rejection::Corrupt => (StatusCode::BAD_REQUEST, "corrupt"),
+            Rejection::BadContent => (StatusCode::BAD_REQUEST, "bad_content"),
+            Rejection::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
             Rejection::Full => (StatusCode::TOO_MANY_REQUESTS, "full"),
             Rejection::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Rejection::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
@@ -100,10 +121,20 @@ impl Rejection {
         self.row().1
     }
 
+    /// What an encrypting project's door cannot take. Answered alike: whoever tries keys, or blocks of ECB, learns
+    /// nothing from the answer.
+    pub const UNOPENED: &'static [Rejection] =
+        &[Rejection::NotEncrypted, Rejection::WrongKey, Rejection::Corrupt, Rejection::BadContent];
+
+    /// The word that is told to the caller.
+    fn told(self) -> &'static str {
+        if Rejection::UNOPENED.contains(&self) { "undecryptable" } else { self.outcome() }
+    }
+
     /// How long a caller is asked to wait, where waiting helps: at least a second.
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
-            Rejection::Full => Some(Duration::from_secs(1)),
+            Rejection::Busy | Rejection::Full => Some(Duration::from_secs(1)),
             Rejection::Unavailable | Rejection::Draining => Some(Duration::from_secs(5)),
             _ => None,
         }
@@ -151,6 +182,28 @@ impl From<WebhookError> for Rejection {
     }
 }
 
+impl From<SealedError> for Rejection {
+    fn from(error: SealedError) -> Rejection {
+        match error {
+            SealedError::Plain => Rejection::NotEncrypted,
+            SealedError::Undecryptable(error) if error.is_corrupt() => Rejection::Corrupt,
+            SealedError::Undecryptable(_) => Rejection::WrongKey,
+            // An opened body is always an object: this one was none before.
+            SealedError::Body(WebhookError::NotAnObject) => Rejection::NotAnObject,
+            SealedError::Body(WebhookError::BadId(_) | WebhookError::Encrypted) => Rejection::BadContent,
+        }
+    }
+}
+
+impl From<Unread> for Rejection {
+    fn from(error: Unread) -> Rejection {
+        match error {
+            Unread::Plain(error) => error.into(),
+            Unread::Sealed(error) => error.into(),
+        }
+    }
+}
+
 impl From<SinkError> for Rejection {
     fn from(error: SinkError) -> Rejection {
         match error {
@@ -162,9 +215,8 @@ impl From<SinkError> for Rejection {
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        let (status, word) = self.row();
-        let body = serde_json::json!({ "accepted": false, "error": word });
-        let mut response = (status, Json(body)).into_response();
+        let body = serde_json::json!({ "accepted": false, "error": self.told() });
+        let mut response = (self.row().0, Json(body)).into_response();
         let headers = response.headers_mut();
         if let Some(wait) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));

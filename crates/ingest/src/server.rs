@@ -3,15 +3,21 @@
 //! Owns what a connection may cost (how many, how long without a request, how large a head) and the drain. Must not
 //! know routes or answers. The listener and the signal to end are arguments, so a test binds port 0 and ends it at will.
 //!
-//! Path: [`serve`] accepts while there is a free place, one task a connection; HTTP/1.1 or HTTP/2 in clear text, as the
-//! caller's first bytes tell. On shutdown it accepts no more, has the door refuse new requests, lets what was begun
-//! finish within the budget, then cuts off the rest.
+//! Path: [`serve`] accepts while there is a free place, one task a connection; under TLS or in clear text, HTTP/1.1 or
+//! HTTP/2, as the caller's first bytes tell.
+//!
+//! On shutdown it takes in who knocked before, and accepts no more. For a moment it still answers on the connections that
+//! stand, and says with each answer that it is the last: a connection that is closed at rest may be closed just when its
+//! caller sends, who then cannot know what became of it. Then the door refuses, connections at rest are closed, what was
+//! begun finishes within the budget, and the rest is cut off.
 
 use crate::receive::{Door, Peer};
 use crate::router::router;
+use crate::tls::Tls;
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderValue, Request, Version, header};
+use futures::FutureExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -21,11 +27,12 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, interval_at, sleep, timeout};
+use tokio::time::{Instant, interval_at, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -36,6 +43,9 @@ const HEAD_BYTES: usize = 16 * 1024;
 const HEAD_LINES: usize = 64;
 /// The most requests at a time on one HTTP/2 connection.
 const STREAMS: u32 = 64;
+/// What an HTTP/2 caller may send ahead of our reading, in bytes: on one request, and on the whole connection.
+const WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 128 * 1024;
 /// The pause after an accept that failed for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -44,15 +54,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct ServerLimits {
     /// How many at a time; further ones wait in the kernel's backlog.
     pub connections: usize,
-    /// How long a request's head may take, and a connection may be without a request.
+    /// How long the handshake of TLS and a request's head may each take, and a connection may be without a request.
     pub header_timeout: Duration,
+    /// How long after shutdown was asked for requests are still taken on connections that stand. Part of `drain`.
+    pub linger: Duration,
     /// How long begun requests may take to finish after shutdown was asked for.
     pub drain: Duration,
 }
 
 impl Default for ServerLimits {
     fn default() -> ServerLimits {
-        ServerLimits { connections: 1024, header_timeout: Duration::from_secs(10), drain: Duration::from_secs(15) }
+        ServerLimits {
+            connections: 1024,
+            header_timeout: Duration::from_secs(10),
+            linger: Duration::from_secs(1),
+            drain: Duration::from_secs(15),
+        }
     }
 }
 
@@ -63,17 +80,19 @@ pub struct Drained {
     pub cut_off: usize,
 }
 
-/// Serves until `shutdown` is ready, then drains.
+/// Serves until `shutdown` is ready, then drains. With `tls`, under TLS only.
 pub async fn serve<S: HintSink>(
     listener: TcpListener,
+    tls: Option<Tls>,
     door: Arc<Door<S>>,
     limits: ServerLimits,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
     let places = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
-    let ends = Ends { orderly: CancellationToken::new(), at_once: CancellationToken::new() };
-    let app = router(Arc::clone(&door));
+    let ends = Ends::default();
+    let connection =
+        Connection { app: router(Arc::clone(&door)), tls, ends: ends.clone(), header_timeout: limits.header_timeout };
     let mut shutdown = pin!(shutdown);
 
     loop {
@@ -82,14 +101,8 @@ pub async fn serve<S: HintSink>(
             () = &mut shutdown => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let connection = Connection { app: app.clone(), ends: ends.clone(), header_timeout: limits.header_timeout };
         match accepted {
-            Ok((place, stream, peer)) => {
-                connections.spawn(async move {
-                    connection.run(stream, peer).await;
-                    drop(place);
-                });
-            }
+            Ok(accepted) => drop(connections.spawn(connection.clone().run(accepted))),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::select! {
@@ -100,11 +113,19 @@ pub async fn serve<S: HintSink>(
         }
     }
 
+    let until = Instant::now() + limits.drain;
+    // Who stands in the backlog was let in by the kernel, and would be thrown out with the listener.
+    while let Some(Ok(accepted)) = accept(&listener, &places).now_or_never() {
+        connections.spawn(connection.clone().run(accepted));
+    }
     drop(listener);
+    ends.soon.cancel();
+    connections.close();
+    // Whether they are gone before is for the next wait to tell.
+    drop(timeout(limits.linger.min(limits.drain), connections.wait()).await);
     door.drain();
     ends.orderly.cancel();
-    connections.close();
-    let cut_off = match timeout(limits.drain, connections.wait()).await {
+    let cut_off = match timeout_at(until, connections.wait()).await {
         Ok(()) => 0,
         Err(_) => connections.len(),
     };
@@ -114,53 +135,90 @@ pub async fn serve<S: HintSink>(
 }
 
 /// Takes a free place, then a connection: the other way round, a connection would be held without being served.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> std::io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<Accepted> {
     let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    Ok((place, stream, peer))
+    Ok(Accepted { place, stream, peer })
 }
 
-/// The two ways in which a connection is told to end.
-#[derive(Clone)]
+/// A connection and its place.
+struct Accepted {
+    place: OwnedSemaphorePermit,
+    stream: TcpStream,
+    peer: SocketAddr,
+}
+
+/// The ways in which a connection is told to end, in the order of time.
+#[derive(Clone, Default)]
 struct Ends {
+    /// After the next answer.
+    soon: CancellationToken,
+    /// After what was begun.
     orderly: CancellationToken,
     at_once: CancellationToken,
 }
 
 /// What one connection's task needs.
+#[derive(Clone)]
 struct Connection {
     app: Router,
+    tls: Option<Tls>,
     ends: Ends,
     header_timeout: Duration,
 }
 
 impl Connection {
-    /// Serves one connection to its end.
-    async fn run(self, stream: TcpStream, peer: SocketAddr) {
+    /// Serves one connection to its end, then gives its place back.
+    async fn run(self, Accepted { place, stream, peer }: Accepted) {
         // Answers are small and waited for. If the option cannot be set, they are merely later.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
+        match &self.tls {
+            None => self.serve(stream, peer).await,
+            Some(tls) => {
+                let handshake = timeout(self.header_timeout, tls.acceptor().accept(stream));
+                let done = tokio::select! {
+                    done = handshake => done,
+                    () = self.ends.orderly.cancelled() => return,
+                };
+                match done {
+                    Ok(Ok(stream)) => self.serve(stream, peer).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                    Err(_) => tracing::debug!("a TLS handshake took too long"),
+                }
+            }
+        }
+        drop(place);
+    }
+
+    async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
         let builder = self.builder();
         let activity = Arc::new(Activity::default());
-        let (app, seen) = (self.app, Arc::clone(&activity));
+        let (app, seen, soon) = (self.app.clone(), Arc::clone(&activity), self.ends.soon.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let busy = seen.begin();
+            let busy = seen.begin(request.version());
+            let may_say_close = request.version() < Version::HTTP_2;
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer.ip()));
             let answer = app.clone().oneshot(request);
+            let soon = soon.clone();
             async move {
-                let response = answer.await;
+                let mut response = answer.await;
                 drop(busy);
+                if let Ok(response) = &mut response
+                    && may_say_close
+                    && soon.is_cancelled()
+                {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 response
             }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut idle = interval_at(Instant::now() + self.header_timeout, self.header_timeout);
         let mut ending: Option<Instant> = None;
+        let mut told = false;
         loop {
             // The connection is polled in place, so no other branch loses what it has read.
             tokio::select! {
@@ -172,6 +230,14 @@ impl Connection {
                     return;
                 }
                 () = self.ends.at_once.cancelled() => return,
+                () = self.ends.soon.cancelled(), if !told => {
+                    told = true;
+                    // HTTP/2 can tell its callers without a race.
+                    if activity.is_http_2() && ending.is_none() {
+                        ending = Some(Instant::now());
+                        connection.as_mut().graceful_shutdown();
+                    }
+                }
                 () = self.ends.orderly.cancelled(), if ending.is_none() => {
                     ending = Some(Instant::now());
                     connection.as_mut().graceful_shutdown();
@@ -206,6 +272,8 @@ impl Connection {
             .timer(TokioTimer::new())
             .max_header_list_size(HEAD_BYTES as u32)
             .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(self.header_timeout)
             .keep_alive_timeout(self.header_timeout);
         builder
@@ -218,13 +286,19 @@ impl Connection {
 struct Activity {
     running: AtomicUsize,
     begun: AtomicUsize,
+    http_2: AtomicBool,
 }
 
 impl Activity {
-    fn begin(self: &Arc<Self>) -> Busy {
+    fn begin(self: &Arc<Self>, version: Version) -> Busy {
+        self.http_2.store(version == Version::HTTP_2, Ordering::Relaxed);
         self.running.fetch_add(1, Ordering::Relaxed);
         self.begun.fetch_add(1, Ordering::Relaxed);
         Busy(Arc::clone(self))
+    }
+
+    fn is_http_2(&self) -> bool {
+        self.http_2.load(Ordering::Relaxed)
     }
 
     /// Whether no request runs, and none was begun since the last time this was asked.

@@ -6,14 +6,14 @@
 //! replaced: time is an argument.
 //!
 //! Path: `present` reads the headers and holds the timestamp against the clock, before the body is read: a caller
-//! without a well-formed signature costs no reading. `Presented::covers` holds the signatures against the body.
+//! without a well-formed signature costs no reading. `Presented::covering` holds the signatures against the body.
 //!
 //! A header that is missing, repeated or malformed is a refusal. Every presented signature is compared with every
 //! secret's, in constant time and without an early exit.
 //!
 //! *Replay.* Who has seen a signed request can send it again: for ever in the plain form, within the tolerance in the
-//! others. No ids are remembered, because it is harmless: a webhook is a hint, and a repeated hint is at most one more
-//! GET of the same submission. What an event says comes from that GET.
+//! others. That is counted ([`crate::replay`]), not refused, because it is harmless: a webhook is a hint, and a repeated
+//! hint is at most one more GET of the same submission. What an event says comes from that GET.
 
 use axum::http::{HeaderMap, HeaderName};
 use base64::Engine;
@@ -215,19 +215,20 @@ pub(crate) struct Presented<'a> {
 }
 
 impl Presented<'_> {
-    /// Whether one of the signatures is right for this body under one of the secrets.
-    pub(crate) fn covers(&self, body: &[u8]) -> bool {
+    /// The signature that is right for this body under one of the secrets, if it was presented.
+    pub(crate) fn covering(&self, body: &[u8]) -> Option<Code> {
         let keys = self.keys.current();
-        let mut found = Choice::from(0);
+        let mut found = None;
         for key in keys.iter() {
             // A key of any length is taken; if one were not, it would match nothing.
             let Ok(mac) = Hmac::<Sha256>::new_from_slice(key.expose_secret()) else { continue };
             let right: Code = mac.chain_update(&self.before).chain_update(body).finalize().into_bytes().into();
-            for presented in &self.signatures {
-                found |= presented.ct_eq(&right);
+            let is_there = |there, presented: &Code| there | presented.ct_eq(&right);
+            if self.signatures.iter().fold(Choice::from(0), is_there).into() {
+                found = Some(right);
             }
         }
-        found.into()
+        found
     }
 }
 

@@ -60,7 +60,7 @@ fn ask(method: &SignedBody, value: &str, body: &[u8]) -> Result<(), BadSignature
 }
 
 fn settle(presented: Result<Presented<'_>, BadSignature>, body: &[u8]) -> Result<(), BadSignature> {
-    if presented?.covers(body) { Ok(()) } else { Err(BadSignature::Wrong) }
+    presented?.covering(body).map(|_| ()).ok_or(BadSignature::Wrong)
 }
 
 /// What the sender would write.

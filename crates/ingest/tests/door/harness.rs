@@ -1,10 +1,11 @@
 //! A server on a free port, a sink whose behaviour a test sets, and a client that speaks HTTP/1.1 byte by byte.
 
+use argos::{Cipher, Derivation};
 use axum::http::HeaderName;
 use ingest::signature::{Encoding, Form};
 use ingest::{
     Door, DoorLimits, Drained, Methods, Metrics, PathTokens, ProjectDoor, ServerLimits, SignedBody, StandardWebhooks,
-    TrustedProxies, serve,
+    Tls, TrustedProxies, serve,
 };
 use models::{Hint, HintSink, Key, Lane, ProjectId, SinkError, Time};
 use prometheus::Registry;
@@ -25,6 +26,8 @@ pub(crate) const TOKEN: &str = "hush-hush-0001";
 /// The key of the projects that ask for a signature, and the same key as Standard Webhooks writes it.
 pub(crate) const SIGNING_KEY: &str = "hush-hush-signing-key";
 pub(crate) const STANDARD_SECRET: &str = "whsec_aHVzaC1odXNoLXNpZ25pbmcta2V5";
+/// The API key of the encrypting projects.
+pub(crate) const KEY: &str = "hush-hush-api-key";
 /// An ordinary webhook body.
 pub(crate) const APPROVED: &str =
     r#"{"webhook_trigger":"approved","submission_id":"k3f9x1mes3ugzb","kyc_result":{"status":"approved"}}"#;
@@ -95,6 +98,11 @@ impl Server {
 
     /// With the projects below; the peer 127.0.0.1 is no trusted proxy.
     pub(crate) async fn with(door_limits: DoorLimits, server_limits: ServerLimits) -> Server {
+        Server::under(None, door_limits, server_limits).await
+    }
+
+    /// The same under TLS.
+    pub(crate) async fn under(tls: Option<Tls>, door_limits: DoorLimits, server_limits: ServerLimits) -> Server {
         let registry = Registry::new();
         let sink = Arc::new(FakeSink {
             mode: Mutex::new(Mode::Accepting),
@@ -114,7 +122,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, asked) = oneshot::channel::<()>();
-        let running = tokio::spawn(serve(listener, Arc::clone(&door), server_limits, async {
+        let running = tokio::spawn(serve(listener, tls, Arc::clone(&door), server_limits, async {
             asked.await.ok();
         }));
         Server { address, sink, door, registry, shutdown: Some(shutdown), running }
@@ -148,6 +156,14 @@ impl Server {
         timeout(PATIENCE, self.running).await.unwrap().unwrap()
     }
 
+    /// What a counter says of a project.
+    pub(crate) fn sum(&self, name: &str, project: &str) -> u64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name).unwrap();
+        let of = |metric: &&prometheus::proto::Metric| metric.get_label().iter().any(|label| label.value() == project);
+        family.get_metric().iter().filter(of).map(|metric| metric.get_counter().get_value() as u64).sum()
+    }
+
     /// The count of one outcome.
     pub(crate) fn count(&self, project: &str, outcome: &str) -> u64 {
         let families = self.registry.gather();
@@ -163,6 +179,14 @@ impl Server {
             .sum()
     }
 
+    /// What a gauge shows for a project.
+    pub(crate) fn gauge(&self, name: &str, project: &str) -> i64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name).unwrap();
+        let of = |metric: &&prometheus::proto::Metric| metric.get_label().iter().any(|label| label.value() == project);
+        family.get_metric().iter().find(of).unwrap().get_gauge().get_value() as i64
+    }
+
     /// The count of all outcomes together.
     pub(crate) fn count_all(&self) -> u64 {
         let families = self.registry.gather();
@@ -174,7 +198,8 @@ impl Server {
 
 /// `open` to anyone, `secret` by path token, `here` from this machine, `elsewhere` from another network only, so never
 /// in these tests, `both` by token and from this machine, `signed` by a signature over the body, `timed` by one with a
-/// timestamp, `standard` by the headers of Standard Webhooks, and `all` by all methods at once.
+/// timestamp, `standard` by the headers of Standard Webhooks, `ecb` by path token and encrypted, `gcm` by encryption
+/// alone, and `all` by all methods at once but that.
 fn projects() -> Vec<ProjectDoor> {
     let tokens = || Some(PathTokens::new(&[TOKEN.into(), "another-0002".into()]).unwrap());
     let network = |text: &str| Some(vec![text.parse().unwrap()]);
@@ -196,11 +221,18 @@ fn projects() -> Vec<ProjectDoor> {
         ("signed", Methods { hmac: plain(), ..Methods::default() }),
         ("timed", Methods { hmac: timed, ..Methods::default() }),
         ("standard", Methods { standard_webhooks: standard(), ..Methods::default() }),
+        ("ecb", Methods { sealed: Some(cipher(argos::Mode::Ecb, KEY)), ..methods(None, tokens()) }),
+        ("gcm", Methods { sealed: Some(cipher(argos::Mode::Gcm, KEY)), ..Methods::default() }),
         ("all", Methods { hmac: plain(), standard_webhooks: standard(), ..methods(network("127.0.0.1/32"), tokens()) }),
     ]
     .into_iter()
     .map(|(id, methods)| ProjectDoor::new(ProjectId::new(id).unwrap(), methods).unwrap())
     .collect()
+}
+
+/// What the encrypting projects open with, if `key` is [`KEY`].
+pub(crate) fn cipher(mode: argos::Mode, key: &str) -> Arc<Cipher> {
+    Arc::new(Cipher::new(mode, Derivation::Sha256, &[key.into()]).unwrap())
 }
 
 /// A POST with a body, in full.

@@ -3,7 +3,9 @@
 use crate::harness::{APPROVED, Mode, NOW, PATIENCE, Server, TOKEN, head, post};
 use crate::signing::{SECONDS, signed, standard, timed};
 use crate::table::rows;
+use ingest::Rejection;
 use models::{Authentication, KycStatus, Lane, Notice, Source, Time};
+use std::collections::{BTreeSet, HashSet};
 use tokio::time::timeout;
 
 #[tokio::test]
@@ -31,6 +33,29 @@ async fn every_row_of_the_table_of_answers() {
         }
         assert_eq!(server.sink.accepted.lock().unwrap().len(), taken + usize::from(accepted), "{name}");
     }
+}
+
+/// Rows of the table that need a server or a caller of their own, and the test that has them.
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("body_timeout", "limits::a_slow_body_is_cut_off"),
+    ("body_broken", "limits::a_body_that_breaks_off_is_no_webhook"),
+    ("busy", "admission::requests_over_the_bound_are_told_to_wait"),
+    ("draining", "drain::a_request_that_begins_after_the_drain_is_told_to_come_again"),
+    ("not_encrypted", "sealed bodies"),
+    ("wrong_key", "sealed bodies"),
+    ("corrupt", "sealed bodies"),
+    ("bad_content", "sealed bodies"),
+];
+
+#[test]
+fn no_answer_is_left_out_of_the_table() {
+    let mut shown: HashSet<&str> = rows().iter().map(|row| row.outcome).collect();
+    shown.extend(ELSEWHERE.map(|(outcome, _)| outcome));
+    for rejection in Rejection::ALL {
+        assert!(shown.contains(rejection.outcome()), "{rejection:?}");
+    }
+    let statuses: BTreeSet<u16> = rows().iter().map(|row| row.status).collect();
+    assert_eq!(statuses.into_iter().collect::<Vec<_>>(), [200, 400, 401, 403, 404, 405, 413, 415, 429, 503]);
 }
 
 #[tokio::test]
@@ -100,6 +125,9 @@ async fn a_signed_hint_says_so_and_a_replay_is_one_more_hint() {
         passed,
         [vec!["source_ip", "path_token", "hmac"], vec!["source_ip", "path_token", "hmac"], vec!["hmac"]]
     );
+    // Known for what it is, in the count only; a signature of another project is none of this one's.
+    let repeats = |project| server.sum("argos_relay_webhook_repeats_total", project);
+    assert_eq!((repeats("all"), repeats("timed")), (1, 0));
     // One hint, told twice: same submission, same digest.
     assert_eq!(accepted[0], accepted[1]);
 }
