@@ -6,7 +6,7 @@
 //! Path: connection -> request, opened (`seal`) -> verdict (`faults`) -> honest answer (`answers`), sealed -> spoilt or not.
 
 use crate::answers::{Answer, Scene, answer, param};
-use crate::config::Config;
+use crate::config::{Config, Project};
 use crate::counts::Counters;
 use crate::faults::{FaultControl, Garbage, Strike};
 use crate::seal::Seal;
@@ -16,8 +16,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -37,6 +37,8 @@ pub(crate) struct Backend {
     /// The keys of the projects that encrypt.
     pub(crate) seals: Arc<HashMap<String, Seal>>,
     pub(crate) pages: AtomicU64,
+    /// Keys that are accepted instead of a project's configured one.
+    pub(crate) exchanged: Mutex<HashMap<String, Vec<String>>>,
 }
 
 /// A connection that a fault closes.
@@ -101,7 +103,7 @@ async fn respond(backend: &Backend, request: &Request<hyper::body::Incoming>) ->
     backend.counters.add(|counts| counts.requests += 1);
     let query = request.uri().query().unwrap_or_default();
     let params: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let project = project_of(&backend.config, request.headers());
+    let project = project_of(backend, request.headers());
     let seal = project.and_then(|project| backend.seals.get(project));
     let opened = match seal {
         Some(seal) => seal.opened(&params),
@@ -152,9 +154,14 @@ async fn respond(backend: &Backend, request: &Request<hyper::body::Incoming>) ->
     })
 }
 
-fn project_of<'a>(config: &'a Config, headers: &HeaderMap) -> Option<&'a str> {
+fn project_of<'a>(backend: &'a Backend, headers: &HeaderMap) -> Option<&'a str> {
     let key = headers.get("x-api-key")?.to_str().ok()?;
-    config.projects.iter().find(|project| project.api_key == key).map(|project| project.id.as_str())
+    let exchanged = backend.exchanged.lock().unwrap_or_else(PoisonError::into_inner);
+    let has_key = |project: &&Project| match exchanged.get(&project.id) {
+        Some(keys) => keys.iter().any(|one| one == key),
+        None => project.api_key == key,
+    };
+    backend.config.projects.iter().find(has_key).map(|project| project.id.as_str())
 }
 
 async fn pause(delay: Duration) {

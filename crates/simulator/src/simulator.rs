@@ -17,8 +17,8 @@ use crate::webhooks::{self, Trigger};
 use crate::world::{World, WorldError};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -61,6 +61,7 @@ impl Simulator {
             sender,
             seals,
             pages: AtomicU64::new(0),
+            exchanged: Mutex::default(),
             config,
         });
         tasks.spawn(serve(listener, Arc::clone(&backend), stop.clone(), tasks.clone()));
@@ -96,6 +97,13 @@ impl Simulator {
     /// GETs of one submission so far, whatever they were answered.
     pub fn gets(&self, project: &str, id: &str) -> u64 {
         self.0.backend.counters.gets(project, id)
+    }
+
+    /// The API keys that are accepted from now on, instead of the configured one. What is encrypted stays under that.
+    pub fn set_api_keys(&self, project: &str, keys: &[&str]) {
+        let keys = keys.iter().map(|&key| key.to_owned()).collect();
+        let mut exchanged = self.0.backend.exchanged.lock().unwrap_or_else(PoisonError::into_inner);
+        exchanged.insert(project.to_owned(), keys);
     }
 
     /// Where a project's webhooks go: base addresses of the receiver's replicas, and the secret path segment.
