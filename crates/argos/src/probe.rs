@@ -8,11 +8,15 @@
 //! sealed; all further questions go the same way. Each has a [`Verdict`] of its own: one that cannot be told spoils no
 //! other.
 
+mod report;
+
+pub use report::{Latency, Report, Rows, Sealing, Verdict};
+
 use crate::answer::Answer;
 use crate::cipher::{Cipher, Derivation, Mode, Nonce};
 use crate::client::{API_KEY, ClientError, Clock, http, read_whole, transport};
 use crate::list::decode_page;
-use crate::project::{DateFormat, Project, Timeouts};
+use crate::project::{DateFormat, Fetch, Project, Timeouts};
 use crate::query::{self, ListQuery, Part, Seal, utc_day};
 use crate::sealed::{self, Opened};
 use crate::status::{self, Failure};
@@ -32,72 +36,6 @@ const SAFE_PAGE: u32 = 50;
 const CALLS: usize = 5;
 /// Days by which a period is missed on purpose: more than zones and inclusiveness could explain.
 const DAYS_OFF: i64 = 4;
-
-/// Whether a setting holds.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(tag = "verdict", content = "why", rename_all = "snake_case")]
-pub enum Verdict {
-    /// It does.
-    Holds,
-    /// It does not; why.
-    Fails(String),
-    /// It cannot be told; why.
-    Unknown(String),
-}
-
-/// How answers come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sealing {
-    /// In clear.
-    Plain,
-    /// Sealed, and opened by one of the keys (counted from 0) with this mode and derivation.
-    Opened(Mode, Derivation, usize),
-    /// Sealed, and none of the keys opens it with any mode and derivation.
-    Shut,
-}
-
-/// What list rows carry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Rows {
-    /// So many were looked at.
-    pub rows: usize,
-    /// Of these, with a screening status.
-    pub with_aml: usize,
-    /// With the vendor's clock.
-    pub with_updated_at: usize,
-}
-
-/// How long answers take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Latency {
-    /// The middle one of five.
-    pub p50: Duration,
-    /// The longest.
-    pub max: Duration,
-}
-
-/// What was found.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Whether the API key is accepted. If not, nothing else was asked.
-    pub key: Verdict,
-    /// How answers come; `None` if there was none to judge from.
-    pub sealing: Option<Sealing>,
-    /// Whether the answer for an id that does not exist is read as absence; its form.
-    pub unknown_id: (Verdict, String),
-    /// Whether pages of this size are given.
-    pub page_sizes: Vec<(u32, Verdict)>,
-    /// Whether days written so filter the list.
-    pub dates: Vec<(DateFormat, Verdict)>,
-    /// What rows carry.
-    pub rows: Rows,
-    /// Whether `request_type` gives only the part that it names.
-    pub slices: Verdict,
-    /// ARGOS's clock less ours, in milliseconds, to about half a second; `None` if no answer had a date.
-    pub skew_ms: Option<i64>,
-    /// How long answers take.
-    pub latency: Option<Latency>,
-}
 
 /// One project, questioned.
 pub struct Probe {
@@ -153,7 +91,7 @@ impl Probe {
     ) -> Result<Report, LookError> {
         let mut report = Report::unasked();
         let first = loop {
-            let reply = self.ask(query::list(&self.submission, &page_of(SAFE_PAGE), DateFormat::Dashed, None)).await?;
+            let reply = self.ask(query::list(&self.submission, &self.page_of(SAFE_PAGE), DateFormat::Dashed, None)).await?;
             report.sealing = sealing(&reply.body, keys, expected);
             if let Some(Sealing::Opened(mode, derivation, at)) = report.sealing {
                 self.cipher = Cipher::new(mode, derivation, &keys[at..=at]).ok();
@@ -237,6 +175,15 @@ impl Probe {
         self.ask(url).await
     }
 
+    /// A project that asks for no personal data is not asked for any here either.
+    fn page_of(&self, count: u32) -> ListQuery {
+        let part = match self.project.fetch {
+            Fetch::Full => None,
+            Fetch::KycAmlOnly => Some(Part::Kyc),
+        };
+        ListQuery { count, part, ..ListQuery::default() }
+    }
+
     fn seal(&self) -> Result<Option<Seal<'_>>, LookError> {
         let Some(cipher) = &self.cipher else { return Ok(None) };
         let mut nonce = Nonce::default();
@@ -265,7 +212,8 @@ impl Probe {
     }
 
     async fn page_size(&mut self, size: u32) -> Verdict {
-        let page = self.list(&page_of(size), DateFormat::Dashed).await;
+        let query = self.page_of(size);
+        let page = self.list(&query, DateFormat::Dashed).await;
         match &page {
             Ok(page) if page.next.is_some() && page.rows.len() < size as usize => {
                 Verdict::Fails(format!("{} rows came, though more follow", page.rows.len()))
@@ -284,7 +232,7 @@ impl Probe {
         let day =
             |time: Time| utc_day(time).ok_or_else(|| LookError::Unreadable("a time beyond the calendar".to_owned()));
         let (first, last) = (day(*oldest)?.saturating_sub(days), day(*newest)?.saturating_add(days));
-        let covering = ListQuery { start_date: Some(first), end_date: Some(last), ..page_of(SAFE_PAGE) };
+        let covering = ListQuery { start_date: Some(first), end_date: Some(last), ..self.page_of(SAFE_PAGE) };
         match self.list(&covering, format).await {
             Err(LookError::Unreadable(why)) => return Ok(Verdict::Fails(why)),
             Err(other) => return Err(other),
@@ -293,7 +241,7 @@ impl Probe {
             }
             Ok(_) => {}
         }
-        let behind = ListQuery { start_date: Some(last), ..page_of(SAFE_PAGE) };
+        let behind = ListQuery { start_date: Some(last), ..self.page_of(SAFE_PAGE) };
         let older = |(_, row): &(_, Row)| row.created_at.is_some_and(|at| at <= *newest);
         Ok(match self.list(&behind, format).await? {
             page if page.rows.iter().any(older) => {
@@ -351,27 +299,6 @@ impl Probe {
         let latency = Latency { p50: times[CALLS / 2], max: times[CALLS - 1] };
         (told, Some(latency))
     }
-}
-
-impl Report {
-    fn unasked() -> Report {
-        let unasked = || Verdict::Unknown("not asked".to_owned());
-        Report {
-            key: unasked(),
-            sealing: None,
-            unknown_id: (unasked(), String::new()),
-            page_sizes: Vec::new(),
-            dates: Vec::new(),
-            rows: Rows::default(),
-            slices: unasked(),
-            skew_ms: None,
-            latency: None,
-        }
-    }
-}
-
-fn page_of(count: u32) -> ListQuery {
-    ListQuery { count, ..ListQuery::default() }
 }
 
 /// `None` if it is a success.
