@@ -1,9 +1,14 @@
 //! The shell of the loop: it reads the clock, runs looks and commits, and feeds [`State`]. It decides nothing.
 
 use crate::clock::Clock;
-use crate::state::{Run, State};
+use crate::state::{Run, State, Task};
+use crate::sweep::PageRun;
+use futures::StreamExt;
 use futures::future::BoxFuture;
-use models::{CommitError, Ledger, LedgerEvent, LookError, Truth, TruthSource};
+use models::{
+    CommitError, Hint, HintSink, Key, Lane, Ledger, LedgerEvent, LookError, Page, Request, SinkError, Truth,
+    TruthSource,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +36,30 @@ pub enum LoopError {
     Ended,
 }
 
-/// A look's answer, and how long it took.
-type Looked = (Result<Truth, LookError>, Duration);
+/// Hints of one page that wait for their acknowledgement at one time.
+const HINTS_AT_ONCE: usize = 256;
+/// Between attempts to make a request durable.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// What a task did.
+enum Done {
+    /// A look: its answer, and how long it took.
+    Looked(Result<Truth, LookError>, Duration),
+    /// A page of the list.
+    Listed(Result<Page, LookError>),
+    /// The hints of a page: whether all are durable.
+    Sent(Result<(), SinkError>),
+    /// A request is durable.
+    Asked,
+}
+
+/// What a task is for.
+enum Under {
+    Look(Run),
+    Page(PageRun, bool),
+    Hints(PageRun),
+    Request,
+}
 
 struct Commit {
     outcome: BoxFuture<'static, Result<(), CommitError>>,
@@ -40,27 +67,32 @@ struct Commit {
 }
 
 /// One process's reconciler.
-pub struct Reconciler<L, T> {
+pub struct Reconciler<L, T, S> {
     ledger: L,
     source: Arc<T>,
+    sink: Arc<S>,
     clock: Arc<dyn Clock>,
     state: State,
-    looks: JoinSet<Looked>,
-    running: HashMap<Id, Run>,
+    tasks: JoinSet<Done>,
+    running: HashMap<Id, Under>,
+    /// Looks and pages under way.
+    asking: usize,
     commit: Option<Commit>,
     status: watch::Sender<Status>,
 }
 
-impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
+impl<L: Ledger, T: TruthSource, S: HintSink> Reconciler<L, T, S> {
     /// Ready to run.
-    pub fn new(ledger: L, source: Arc<T>, clock: Arc<dyn Clock>, state: State) -> Reconciler<L, T> {
+    pub fn new(ledger: L, source: Arc<T>, sink: Arc<S>, clock: Arc<dyn Clock>, state: State) -> Reconciler<L, T, S> {
         Reconciler {
             ledger,
             source,
+            sink,
             clock,
             state,
-            looks: JoinSet::new(),
+            tasks: JoinSet::new(),
             running: HashMap::new(),
+            asking: 0,
             commit: None,
             status: watch::Sender::new(Status::default()),
         }
@@ -78,7 +110,7 @@ impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
         loop {
             let now = self.clock.now();
             if !stopping {
-                self.start_looks();
+                self.start_tasks();
             }
             if self.commit.is_none()
                 && let Some(batch) = self.state.take_batch(now)
@@ -86,16 +118,16 @@ impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
                 let outcome = Box::pin(self.ledger.commit(batch));
                 self.commit = Some(Commit { outcome, started: tokio::time::Instant::now() });
             }
-            if stopping && self.looks.is_empty() && !self.state.has_uncommitted() {
+            if stopping && self.asking == 0 && !self.state.has_uncommitted() {
                 break;
             }
-            let may_look = !stopping && self.looks.len() < self.state.max_in_flight();
+            let may_look = !stopping && self.asking < self.state.max_in_flight();
             let pause = self.state.next_wake(now, may_look).map(|due| due.since(now).max(Duration::from_millis(1)));
             // Each arm is cancel-safe: a commit stays in `self`, a JoinSet keeps its tasks, `Ledger::next` says so.
             tokio::select! {
                 biased;
                 outcome = outcome_of(&mut self.commit) => self.committed(&outcome),
-                Some(done) = self.looks.join_next_with_id() => self.looked(done),
+                Some(done) = self.tasks.join_next_with_id() => self.done(done),
                 event = self.ledger.next() => match event {
                     None => return Err(LoopError::Ended),
                     Some(LedgerEvent::Failed(reason)) => return Err(LoopError::Ledger(reason)),
@@ -103,7 +135,7 @@ impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
                 },
                 () = sleep(pause) => {}
                 () = stop.cancelled(), if !stopping => {
-                    tracing::info!(looks = self.looks.len(), "reconciler stops: looks under way are finished, none is begun");
+                    tracing::info!(looks = self.asking, "reconciler stops: looks under way are finished, none is begun");
                     stopping = true;
                 }
             }
@@ -117,49 +149,91 @@ impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
         Ok(())
     }
 
-    fn start_looks(&mut self) {
-        while self.looks.len() < self.state.max_in_flight()
-            && let Some(run) = self.state.next_run(self.clock.now())
+    fn start_tasks(&mut self) {
+        self.state.prepare(self.clock.now());
+        while self.asking < self.state.max_in_flight()
+            && let Some(task) = self.state.next_task(self.clock.now())
         {
             let source = Arc::clone(&self.source);
-            let key = run.key.clone();
-            let task = self.looks.spawn(async move {
-                let started = tokio::time::Instant::now();
-                let result = source.look(&key).await;
-                (result, started.elapsed())
-            });
-            self.running.insert(task.id(), run);
+            self.asking += 1;
+            match task {
+                Task::Look(run) => {
+                    let key = run.key.clone();
+                    self.spawn(Under::Look(run), async move {
+                        let started = tokio::time::Instant::now();
+                        let result = source.look(&key).await;
+                        Done::Looked(result, started.elapsed())
+                    });
+                }
+                Task::Page(run, probe) => {
+                    let query = run.query.clone();
+                    self.spawn(Under::Page(run, probe), async move { Done::Listed(source.page(&query).await) });
+                }
+            }
         }
-        self.state.metrics().looks_in_flight.set(self.looks.len() as i64);
+        for request in self.state.take_requests() {
+            let sink = Arc::clone(&self.sink);
+            self.spawn(Under::Request, async move { ask(&*sink, &request).await });
+        }
+        self.state.metrics().looks_in_flight.set(self.asking as i64);
     }
 
-    fn looked(&mut self, done: Result<(Id, Looked), tokio::task::JoinError>) {
-        let (id, result, took) = match done {
-            Ok((id, (result, took))) => (id, result, took),
-            // A panic while reading one answer must not take the others down, nor leave its key hanging.
-            Err(error) => (error.id(), Err(LookError::Unreadable("reading it panicked".to_owned())), Duration::ZERO),
+    fn spawn(&mut self, under: Under, task: impl Future<Output = Done> + Send + 'static) {
+        let handle = self.tasks.spawn(task);
+        self.running.insert(handle.id(), under);
+    }
+
+    fn done(&mut self, done: Result<(Id, Done), tokio::task::JoinError>) {
+        // A panic while reading one answer must not take the others down, nor leave its key hanging.
+        let panicked = || LookError::Unreadable("reading it panicked".to_owned());
+        let (id, done) = match done {
+            Ok((id, done)) => (id, Some(done)),
+            Err(error) => (error.id(), None),
         };
-        let Some(run) = self.running.remove(&id) else {
-            return;
-        };
-        let outcome = match &result {
-            Ok(truth) if truth.answer == models::Answer::Absent => "absent",
-            Ok(_) => "present",
-            Err(LookError::Retry(_)) => "retry",
-            Err(LookError::Throttled { .. }) => "throttled",
-            Err(LookError::Denied(_)) => "denied",
-            Err(LookError::Unreadable(_)) => "unreadable",
-            Err(LookError::UnknownProject) => "unknown_project",
-        };
+        let now = self.clock.now();
+        match (self.running.remove(&id), done) {
+            (Some(Under::Look(run)), done) => {
+                self.asking -= 1;
+                let (result, took) = match done {
+                    Some(Done::Looked(result, took)) => (result, took),
+                    _ => (Err(panicked()), Duration::ZERO),
+                };
+                self.looked(&run, &result, took);
+            }
+            (Some(Under::Page(run, probe)), done) => {
+                self.asking -= 1;
+                let result = match done {
+                    Some(Done::Listed(result)) => result,
+                    _ => Err(panicked()),
+                };
+                if let Some(hints) = self.state.on_page((&run, probe), &result, now) {
+                    let sink = Arc::clone(&self.sink);
+                    self.spawn(Under::Hints(run), async move { Done::Sent(send_all(&*sink, hints).await) });
+                }
+            }
+            (Some(Under::Hints(run)), done) => {
+                let sent = matches!(done, Some(Done::Sent(Ok(()))));
+                if let Some(Done::Sent(Err(error))) = done {
+                    tracing::warn!(project = %run.project, %error, "the hints of a page are not durable; it is read again");
+                }
+                self.state.on_page_sent(&run, sent, now);
+            }
+            (Some(Under::Request), _) => self.state.on_asked(),
+            (None, _) => {}
+        }
+    }
+
+    fn looked(&mut self, run: &Run, result: &Result<Truth, LookError>, took: Duration) {
+        let outcome = outcome_word(result);
         let metrics = self.state.metrics();
         metrics.truth_requests.with_label_values(&[run.key.project(), outcome]).inc();
         metrics.truth_request_seconds.observe(took.as_secs_f64());
-        if let Err(LookError::Denied(why)) = &result {
+        if let Err(LookError::Denied(why)) = result {
             tracing::error!(project = run.key.project(), why, "ARGOS refuses the API key or our address");
-        } else if let Err(error) = &result {
+        } else if let Err(error) = result {
             tracing::debug!(project = run.key.project(), submission = run.key.submission(), outcome, %error, "a look failed");
         }
-        self.state.finish(&run, &result, self.clock.now());
+        self.state.finish(run, result, self.clock.now());
     }
 
     async fn event(&mut self, event: LedgerEvent) {
@@ -189,6 +263,38 @@ impl<L: Ledger, T: TruthSource> Reconciler<L, T> {
         }
         self.state.on_commit(outcome, self.clock.now());
     }
+}
+
+/// The word of a look's outcome in metrics.
+const fn outcome_word(result: &Result<Truth, LookError>) -> &'static str {
+    match result {
+        Ok(Truth { answer: models::Answer::Absent, .. }) => "absent",
+        Ok(_) => "present",
+        Err(LookError::Retry(_)) => "retry",
+        Err(LookError::Throttled { .. }) => "throttled",
+        Err(LookError::Denied(_)) => "denied",
+        Err(LookError::Unreadable(_)) => "unreadable",
+        Err(LookError::UnknownProject) => "unknown_project",
+    }
+}
+
+/// Makes all hints of a page durable; the first failure tells for all. What is sent twice is harmless.
+async fn send_all<S: HintSink>(sink: &S, hints: Vec<(Key, Hint)>) -> Result<(), SinkError> {
+    let mut sent = futures::stream::iter(hints)
+        .map(|(key, hint)| async move { sink.accept(&key, Lane::Bulk, &hint).await })
+        .buffer_unordered(HINTS_AT_ONCE);
+    while let Some(result) = sent.next().await {
+        result?;
+    }
+    Ok(())
+}
+
+/// Asks until it is durable; ends with the process at the latest.
+async fn ask<S: HintSink>(sink: &S, request: &Request) -> Done {
+    while sink.request(request).await.is_err() {
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+    Done::Asked
 }
 
 /// The outcome of the commit under way; never ready if there is none.

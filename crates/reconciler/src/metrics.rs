@@ -1,6 +1,8 @@
 //! The reconciler's metrics, each declared once.
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 
 /// Seconds, from a fast local answer to a recovered outage.
 const SECONDS: [f64; 15] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0];
@@ -27,6 +29,13 @@ pub struct Metrics {
     pub partitions_running: IntGauge,
     pub looks_in_flight: IntGauge,
     pub breaker_state: IntGaugeVec,
+    pub list_requests: IntCounterVec,
+    pub sweep_rows: IntCounterVec,
+    pub sweep_age_seconds: GaugeVec,
+    pub budget_remaining: GaugeVec,
+    pub budget_rate: GaugeVec,
+    pub waiting: GaugeVec,
+    pub recheck_due: IntGauge,
 }
 
 /// Declares metrics in one registry, all under one prefix.
@@ -53,6 +62,12 @@ impl Declare<'_> {
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
         let vec = IntGaugeVec::new(Opts::new(format!("argos_relay_{name}"), help), labels)?;
+        self.0.register(Box::new(vec.clone()))?;
+        Ok(vec)
+    }
+
+    fn figures(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+        let vec = GaugeVec::new(Opts::new(format!("argos_relay_{name}"), help), labels)?;
         self.0.register(Box::new(vec.clone()))?;
         Ok(vec)
     }
@@ -89,6 +104,13 @@ impl Metrics {
             partitions_running: declare.gauge("partitions_running", "Partitions that were restored and are worked on.")?,
             looks_in_flight: declare.gauge("looks_in_flight", "Single GETs under way.")?,
             breaker_state: declare.gauges("breaker_state", "Circuit breaker towards ARGOS: 0 closed, 1 probing, 2 open.", &["project"])?,
+            list_requests: declare.counters("list_requests_total", "Pages of the list asked for, by outcome.", &["project", "outcome"])?,
+            sweep_rows: declare.counters("sweep_rows_total", "List rows by how they compare with the ledger: equal (no GET), different, or unreadable.", &["result"])?,
+            sweep_age_seconds: declare.figures("sweep_age_seconds", "Time since the last walk that came to its end began; on the replica that walks.", &["project", "sweep"])?,
+            budget_remaining: declare.figures("budget_remaining", "Requests that this replica may still make today.", &["project"])?,
+            budget_rate: declare.figures("budget_rate", "Requests a second that this replica makes at most just now.", &["project"])?,
+            waiting: declare.figures("looks_waiting", "Keys that wait for their look, by class.", &["project", "class"])?,
+            recheck_due: declare.gauge("recheck_due", "Rechecks that are due and not queued yet.")?,
         })
     }
 }

@@ -35,8 +35,6 @@ pub struct Policy {
     pub relooks: Vec<Duration>,
     /// The pause before an absence is believed.
     pub deletion_confirm_after: Duration,
-    /// Deletions inferred from absence in an hour, at most, by each replica; what exceeds it waits.
-    pub deletions_per_hour: u32,
     /// See [`Baseline`].
     pub baseline: Baseline,
     /// Which authentication (any one of these) makes an AML or monitoring notice count.
@@ -64,7 +62,6 @@ impl Default for Policy {
             settle_for: 7 * DAY,
             relooks: vec![HOUR, DAY, 7 * DAY, 30 * DAY],
             deletion_confirm_after: 30 * SECOND,
-            deletions_per_hour: 1_000,
             baseline: Baseline::Events,
             notice_authentication: Authentication::SOURCE_IP
                 .with(Authentication::PATH_TOKEN)

@@ -246,4 +246,6 @@ impl Queue {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

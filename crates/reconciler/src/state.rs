@@ -7,16 +7,18 @@ mod batch;
 mod hints;
 mod looks;
 mod partition;
+mod walks;
 
 pub use batch::Settings;
-use partition::{Partition, Phase};
+use partition::Partition;
+use walks::{StagedStep, WALKS};
 
-use crate::budget::HourlyCap;
-use crate::decision::{Decision, Outcome, Wake};
+use crate::decision::Decision;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
-use crate::queue::{Class, ProjectBudget, Queue, Ticket};
-use models::{DeadLetter, Entry, Key, LedgerEvent, Time};
+use crate::queue::{ProjectBudget, Queue};
+use crate::sweep::{PageRun, SweepRules, Sweeper};
+use models::{DeadLetter, Entry, Key, LedgerEvent, Memo, MemoKey, Notification, ProjectId, Request, Standing, Time};
 use std::collections::{BTreeMap, HashMap};
 
 /// One project as the loop sees it.
@@ -25,7 +27,18 @@ pub struct ProjectRules {
     /// The rules of its decisions.
     pub policy: Policy,
     /// Its budget.
-    pub requests_per_second: f64,
+    pub budget: ProjectBudget,
+    /// Its list walks.
+    pub sweeps: SweepRules,
+}
+
+/// What to ask ARGOS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// One submission.
+    Look(Run),
+    /// One page of the list, and whether it is the breaker's probe.
+    Page(PageRun, bool),
 }
 
 /// A look to be made.
@@ -55,16 +68,22 @@ pub struct State {
     settings: Settings,
     projects: HashMap<String, ProjectRules>,
     unknown: Policy,
-    /// Deletions inferred in this hour, by project.
-    deletions: HashMap<String, HourlyCap>,
+    /// Until when operators know that deletions wait, by project.
+    deletions_told: HashMap<String, Time>,
     partitions: BTreeMap<i32, Partition>,
     queue: Queue,
+    sweeper: Sweeper,
+    /// When [`State::prepare`] last looked at timers and walks.
+    prepared_at: Time,
     staged: Vec<Staged>,
-    committing: Vec<Staged>,
     unreadable: Vec<(i32, DeadLetter)>,
-    committing_unreadable: Vec<(i32, DeadLetter)>,
-    /// The offsets of the batch under way.
-    progress: Vec<models::Progress>,
+    steps: Vec<StagedStep>,
+    notices: Vec<Notification>,
+    /// The batch under way.
+    committing: Option<batch::Committing>,
+    /// Requests to be made durable, and how many are on their way.
+    requests: Vec<Request>,
+    asking: usize,
     /// Since when offsets wait that no decision carries.
     settle_since: Option<Time>,
     retry_at: Option<Time>,
@@ -82,24 +101,26 @@ impl State {
         metrics: Metrics,
         now: Time,
     ) -> State {
-        let budgets = projects.iter().map(|(id, rules)| {
-            let deletions_per_hour = rules.policy.deletions_per_hour;
-            let per_second = rules.requests_per_second;
-            (id.clone(), ProjectBudget { per_second, per_day: u64::MAX, deletions_per_hour, cost: 1 })
-        });
+        let budgets = projects.iter().map(|(id, rules)| (id.clone(), rules.budget));
         let queue = Queue::new(budgets, settings.patience, now);
+        let sweeps = projects.iter().filter_map(|(id, rules)| Some((ProjectId::new(id).ok()?, rules.sweeps.clone())));
+        let sweeper = Sweeper::new(sweeps);
         State {
             settings,
             projects,
             unknown: Policy::default(),
-            deletions: HashMap::new(),
+            deletions_told: HashMap::new(),
             partitions: BTreeMap::new(),
             queue,
+            sweeper,
+            prepared_at: Time::MIN,
             staged: Vec::new(),
-            committing: Vec::new(),
             unreadable: Vec::new(),
-            committing_unreadable: Vec::new(),
-            progress: Vec::new(),
+            steps: Vec::new(),
+            notices: Vec::new(),
+            committing: None,
+            requests: Vec::new(),
+            asking: 0,
             settle_since: None,
             retry_at: None,
             aborts: 0,
@@ -120,9 +141,13 @@ impl State {
                 }
             }
             LedgerEvent::Ready { partition, epoch, live, bulk, of } => {
-                if let Some(held) = self.current(partition, epoch) {
+                let held = self.partitions.get_mut(&partition).filter(|held| held.epoch == epoch);
+                if let Some(held) = held {
                     held.start(live, bulk);
-                    self.queue.hold(partition, of, |_| None, now);
+                    self.queue.hold(partition, of, |project| standing_of(&held.memos, project), now);
+                    if partition == WALKS {
+                        self.start_walks();
+                    }
                 }
                 self.gauges();
             }
@@ -142,14 +167,23 @@ impl State {
                     held.stop();
                 }
                 self.queue.release(partition, now);
+                if partition == WALKS {
+                    self.stop_walks();
+                }
                 self.gauges();
             }
-            LedgerEvent::Request { partition, epoch, lane, offset, .. } => {
+            LedgerEvent::Memos { partition, epoch, memos } => {
                 if let Some(held) = self.current(partition, epoch) {
-                    held.window(lane).skip(offset);
+                    held.remember(memos);
                 }
             }
-            LedgerEvent::Memos { .. } | LedgerEvent::Expired { .. } | LedgerEvent::Failed(_) => {}
+            LedgerEvent::Request { partition, epoch, lane, offset, request } => {
+                self.on_request((partition, epoch), lane, offset, &request, now);
+            }
+            LedgerEvent::Expired { partition, epoch, lane, lost } => {
+                self.on_expired((partition, epoch), lane, lost, now);
+            }
+            LedgerEvent::Failed(_) => {}
         }
     }
 
@@ -163,22 +197,19 @@ impl State {
         let timers = self.partitions.values().filter(|held| held.running).filter_map(|held| held.timers.first());
         // Without room for a look nobody takes a due timer; the end of a look or a commit wakes the loop then.
         let timer = may_look.then(|| timers.map(|(when, _)| *when).min()).flatten();
+        // What was due by then is in the queue, or waits for a page or a commit.
+        let walk = self.sweeper.next_due(now).filter(|due| may_look && *due > self.prepared_at);
         let partitions = &self.partitions;
-        let waits = |ticket: &Ticket, class: Class| {
-            let work = partitions.get(&ticket.partition).and_then(|held| held.work.get(&ticket.key));
-            work.is_some_and(|work| matches!(work.phase, Phase::Queued(lane) if class == lane.into()))
-        };
         let may_look = may_look && self.staged.len() < self.settings.commit_max;
+        let waits = |ticket: &_, class| looks::is_queued(partitions, ticket, class);
         let queue = may_look.then(|| self.queue.wake(now, waits)).flatten();
-        [timer, queue, self.commit_due(now)].into_iter().flatten().min()
+        [timer, walk, queue, self.commit_due(now)].into_iter().flatten().min()
     }
 
-    /// Whether decisions wait for a commit, or one is under way.
+    /// Whether something waits for a commit, or one is under way.
     pub fn has_uncommitted(&self) -> bool {
-        !(self.staged.is_empty()
-            && self.committing.is_empty()
-            && self.unreadable.is_empty()
-            && self.committing_unreadable.is_empty())
+        let waits = !(self.staged.is_empty() && self.unreadable.is_empty() && self.steps.is_empty());
+        waits || self.committing.is_some()
     }
 
     /// How many looks may be under way at a time.
@@ -209,17 +240,12 @@ impl State {
     }
 }
 
-impl Outcome {
-    /// Whether an event of this outcome repairs what no webhook told.
-    const fn publishes(self) -> bool {
-        matches!(self, Outcome::Published | Outcome::Deleted)
-    }
-}
-
-impl Wake {
-    /// Whether any hint is part of it.
-    fn is_hinted(&self) -> bool {
-        self.hint_id.is_some()
+/// What the ledger holds of a project on one partition.
+fn standing_of(memos: &BTreeMap<MemoKey, Memo>, project: &str) -> Option<Standing> {
+    let key = MemoKey::Standing(ProjectId::new(project).ok()?);
+    match memos.get(&key)? {
+        Memo::Standing(standing) => Some(*standing),
+        Memo::Sweep(_) => None,
     }
 }
 

@@ -77,6 +77,11 @@ impl Wake {
         }
     }
 
+    /// Whether somebody told us to look: a webhook or an operator, not a walk or a schedule of our own.
+    pub const fn is_told(&self) -> bool {
+        matches!(self.cause, Cause::Webhook | Cause::Operator | Cause::Backfill)
+    }
+
     /// Whether a look that is due anyway covers this wake: it only repeats what waits to be shown.
     pub fn is_covered_by(&self, entry: &Entry) -> bool {
         let Some(pending) = &entry.pending else {

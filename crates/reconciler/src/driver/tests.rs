@@ -5,7 +5,9 @@ use crate::clock::RuntimeClock;
 use crate::memory::{Fault, MemoryBroker, by_key};
 use crate::metrics::Metrics;
 use crate::policy::Policy;
+use crate::queue::ProjectBudget;
 use crate::state::{ProjectRules, Settings};
+use crate::sweep::SweepRules;
 use models::facts::{Kyc, KycStatus, Origin, Risk};
 use models::hint::Source;
 use models::{AmlStatus, Answer, Claim, Hint, HintSink, Key, Lane, Reading, Submission, Time};
@@ -14,6 +16,8 @@ use std::sync::Mutex;
 const START: i64 = 1_772_000_000_000;
 
 mod forged;
+mod lanes;
+mod poll;
 
 fn at(millis: i64) -> Time {
     Time::from_millis(START + millis)
@@ -28,28 +32,74 @@ struct World {
     truths: Mutex<HashMap<Key, Submission>>,
     looks: Mutex<HashMap<Key, usize>>,
     down: Mutex<Option<LookError>>,
+    /// A project that refuses our key.
+    refuses: Mutex<Option<String>>,
+    /// What the list does not show.
+    unlisted: Mutex<std::collections::HashSet<Key>>,
+    pages: std::sync::atomic::AtomicUsize,
     clock: RuntimeClock,
     latency: Duration,
 }
 
+/// Rows of one page.
+const PAGE: usize = 50;
+
 impl TruthSource for World {
-    async fn page(&self, _query: &models::PageQuery) -> Result<models::Page, LookError> {
-        Ok(models::Page::default())
+    async fn page(&self, query: &models::PageQuery) -> Result<models::Page, LookError> {
+        self.pages.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        tokio::time::sleep(self.latency).await;
+        self.refuse(&query.project)?;
+        let after = query.cursor.as_ref().map(|cursor| cursor.id.clone()).unwrap_or_default();
+        let truths = self.truths.lock().unwrap();
+        let unlisted = self.unlisted.lock().unwrap();
+        let mut listed: Vec<_> = truths
+            .iter()
+            .filter(|(key, _)| key.project() == query.project && key.submission() > after.as_str())
+            .filter(|(key, truth)| {
+                !unlisted.contains(key) && query.from.is_none_or(|from| truth.created_at.is_none_or(|at| at >= from))
+            })
+            .collect();
+        listed.sort_by_key(|(key, _)| (*key).clone());
+        let more = listed.len() > PAGE;
+        let rows: Vec<_> = listed.into_iter().take(PAGE).map(|(key, truth)| (listed_id(key), row(truth))).collect();
+        let last = rows.last().map(|(id, _)| id.as_str().to_owned()).unwrap_or_default();
+        let next = more.then(|| models::PageCursor { id: last, created_at: String::new() });
+        Ok(models::Page { rows, next, unreadable: 0 })
     }
 
     async fn look(&self, key: &Key) -> Result<Truth, LookError> {
         let asked_at = self.clock.now();
         *self.looks.lock().unwrap().entry(key.clone()).or_default() += 1;
         tokio::time::sleep(self.latency).await;
-        if let Some(error) = self.down.lock().unwrap().clone() {
-            return Err(error);
-        }
+        self.refuse(key.project())?;
         let truth = self.truths.lock().unwrap().get(key).cloned();
         Ok(Truth { asked_at, answer: truth.map_or(Answer::Absent, |truth| Answer::Present(Box::new(truth))) })
     }
 }
 
+fn listed_id(key: &Key) -> models::SubmissionId {
+    models::SubmissionId::new(key.submission()).unwrap()
+}
+
+/// What the thin list shows of it.
+fn row(truth: &Submission) -> models::Row {
+    models::Row {
+        kyc_status: Some(truth.kyc.status),
+        aml_vendor_status: None,
+        risk: None,
+        updated_at: truth.updated_at,
+        created_at: truth.created_at,
+    }
+}
+
 impl World {
+    fn refuse(&self, project: &str) -> Result<(), LookError> {
+        if self.refuses.lock().unwrap().as_deref() == Some(project) {
+            return Err(LookError::Denied("403".to_owned()));
+        }
+        self.down.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
     fn set(&self, key: &Key, status: KycStatus) {
         let submission = Submission {
             user_id: None,
@@ -83,27 +133,50 @@ impl World {
 struct Lab {
     world: Arc<World>,
     broker: MemoryBroker,
+    /// Of each member, in order of their start.
+    metrics: Mutex<Vec<Metrics>>,
 }
 
 impl Lab {
     fn new(latency: Duration) -> Lab {
         let clock = RuntimeClock::starting_at(at(0));
-        let world = World { truths: Mutex::default(), looks: Mutex::default(), down: Mutex::default(), clock, latency };
-        Lab { world: Arc::new(world), broker: MemoryBroker::new(4) }
+        let world = World {
+            truths: Mutex::default(),
+            looks: Mutex::default(),
+            down: Mutex::default(),
+            refuses: Mutex::default(),
+            unlisted: Mutex::default(),
+            pages: 0.into(),
+            clock,
+            latency,
+        };
+        Lab { world: Arc::new(world), broker: MemoryBroker::new(4), metrics: Mutex::default() }
     }
 
     fn start(&self) -> (CancellationToken, tokio::task::JoinHandle<Result<(), LoopError>>) {
-        self.start_with(Policy::default())
+        self.start_with(|_| {})
     }
 
-    fn start_with(&self, policy: Policy) -> (CancellationToken, tokio::task::JoinHandle<Result<(), LoopError>>) {
-        let rules = ProjectRules { policy, requests_per_second: 1_000.0 };
-        let projects = HashMap::from([("acme".to_owned(), rules)]);
+    /// Starts a member with other rules for all its projects, `acme` and `beta`. Without a word, nothing is swept in the
+    /// time of a test.
+    fn start_with(
+        &self,
+        change: impl Fn(&mut ProjectRules),
+    ) -> (CancellationToken, tokio::task::JoinHandle<Result<(), LoopError>>) {
+        let mut rules = ProjectRules {
+            policy: Policy::default(),
+            budget: ProjectBudget { per_second: 1_000.0, per_day: u64::MAX, deletions_per_hour: 1_000, cost: 1 },
+            sweeps: SweepRules::default(),
+        };
+        change(&mut rules);
+        let projects = ["acme", "beta"].map(|project| (project.to_owned(), rules.clone()));
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let now = self.world.clock.now();
         let state =
-            State::new(Settings::default(), projects, fastrand::Rng::with_seed(5), metrics, self.world.clock.now());
-        let reconciler =
-            Reconciler::new(self.broker.join(), Arc::clone(&self.world), Arc::new(self.world.clock), state);
+            State::new(Settings::default(), HashMap::from(projects), fastrand::Rng::with_seed(5), metrics.clone(), now);
+        self.metrics.lock().unwrap().push(metrics);
+        let (source, sink) = (Arc::clone(&self.world), Arc::new(self.broker.clone()));
+        let reconciler = Reconciler::new(self.broker.join(), source, sink, Arc::new(self.world.clock), state);
         let stop = CancellationToken::new();
         (stop.clone(), tokio::spawn(reconciler.run(stop)))
     }
@@ -113,6 +186,10 @@ impl Lab {
     }
 
     async fn hint_with(&self, key: &Key, status: Option<KycStatus>, change: impl FnOnce(&mut Hint)) {
+        self.hint_in(Lane::Live, key, status, change).await;
+    }
+
+    async fn hint_in(&self, lane: Lane, key: &Key, status: Option<KycStatus>, change: impl FnOnce(&mut Hint)) {
         let now = self.world.clock.now();
         let mut hint = Hint {
             id: format!("{}", now.as_millis()),
@@ -127,7 +204,7 @@ impl Lab {
             traceparent: None,
         };
         change(&mut hint);
-        self.broker.accept(key, Lane::Live, &hint).await.unwrap();
+        self.broker.accept(key, lane, &hint).await.unwrap();
     }
 
     /// Until every hint is settled, or an hour has passed.
@@ -282,8 +359,7 @@ async fn hints_do_not_hurry_a_key_that_backs_off() {
 #[tokio::test(start_paused = true)]
 async fn deletions_beyond_the_cap_wait_and_come_back_to_life_unharmed() {
     let lab = Lab::new(Duration::from_millis(5));
-    let policy = Policy { deletions_per_hour: 5, ..Policy::default() };
-    let (stop, task) = lab.start_with(policy);
+    let (stop, task) = lab.start_with(|rules| rules.budget.deletions_per_hour = 5);
     for id in 0..40 {
         lab.world.set(&key(id), KycStatus::Approved);
         lab.hint(&key(id), None).await;

@@ -1,7 +1,13 @@
 //! From staged decisions to one batch, and what its outcome does to the state.
 
-use super::{Partition, Staged, State, partition::Work};
-use models::{Batch, CommitError, Key, LookError, Notification, Progress, Time, Write};
+use super::partition::{Partition, Work};
+use super::walks::{StagedStep, WALKS};
+use super::{Staged, State};
+use crate::decision::Outcome;
+use models::{
+    Batch, CommitError, DeadLetter, Key, Lane, LookError, Memo, MemoKey, Notification, Progress, ProjectId, Standing,
+    Time, Write,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -35,17 +41,31 @@ impl Default for Settings {
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
+/// What the batch under way carries.
+#[derive(Debug, Default)]
+pub(super) struct Committing {
+    decisions: Vec<Staged>,
+    unreadable: Vec<(i32, DeadLetter)>,
+    steps: Vec<StagedStep>,
+    notices: Vec<Notification>,
+    standings: Vec<(i32, String, Standing)>,
+    progress: Vec<Progress>,
+}
+
 impl State {
     /// When the next batch is due; `None` while there is nothing to commit.
     pub(super) fn commit_due(&self, now: Time) -> Option<Time> {
-        if !self.committing.is_empty() || !self.committing_unreadable.is_empty() {
+        if self.committing.is_some() {
             return None;
         }
         let first = self.staged.first().map(|staged| staged.at + self.settings.commit_interval);
-        let unreadable = (!self.unreadable.is_empty()).then_some(now);
-        let full = (self.staged.len() >= self.settings.commit_max).then_some(now);
+        // What operators are told needs some partition to ride with.
+        let tells = !self.notices.is_empty() && self.partitions.values().any(|held| held.running);
+        let at_once = tells || !(self.unreadable.is_empty() && self.steps.is_empty());
+        let full = self.staged.len() >= self.settings.commit_max;
         let settle = self.settle_since.map(|since| since + self.settings.settle_interval);
-        let due = [first, full, unreadable, settle].into_iter().flatten().min()?;
+        let standing = self.queue.next_standing_write(now);
+        let due = [first, (at_once || full).then_some(now), settle, standing].into_iter().flatten().min()?;
         Some(self.retry_at.map_or(due, |retry_at| due.max(retry_at)))
     }
 
@@ -56,12 +76,31 @@ impl State {
             return None;
         }
         self.settle_since = None;
-        self.committing = std::mem::take(&mut self.staged);
-        let partitions = &self.partitions;
-        self.committing.retain(|staged| is_current(partitions, staged));
-        self.committing_unreadable = std::mem::take(&mut self.unreadable);
-        let mut touched: BTreeSet<i32> = self.committing_unreadable.iter().map(|(partition, _)| *partition).collect();
-        for staged in &self.committing {
+        let mut taken = Committing {
+            decisions: std::mem::take(&mut self.staged),
+            unreadable: std::mem::take(&mut self.unreadable),
+            steps: std::mem::take(&mut self.steps),
+            standings: self.queue.standings_to_write(now),
+            ..Committing::default()
+        };
+        let (partitions, sweeper) = (&self.partitions, &self.sweeper);
+        taken.decisions.retain(|staged| is_current(partitions, staged));
+        taken.steps.retain(|staged| sweeper.is_current(&staged.step));
+        taken.progress = self.progress_of(&taken);
+        if taken.progress.is_empty() {
+            return None; // nothing is held any more: operators are told with the next commit
+        }
+        taken.notices = std::mem::take(&mut self.notices);
+        let batch = taken.batch();
+        self.committing = Some(taken);
+        Some(batch)
+    }
+
+    /// The offsets that ride along: of every partition that is written to, and of those that have moved.
+    fn progress_of(&mut self, taken: &Committing) -> Vec<Progress> {
+        let mut touched: BTreeSet<i32> = taken.unreadable.iter().map(|(partition, _)| *partition).collect();
+        touched.extend(taken.standings.iter().map(|(partition, ..)| *partition));
+        for staged in &taken.decisions {
             let Some(held) = self.partitions.get_mut(&staged.run.partition) else {
                 continue;
             };
@@ -71,26 +110,25 @@ impl State {
                 held.window(lane).stage(offset);
             }
         }
+        if let Some(held) = self.partitions.get_mut(&WALKS).filter(|_| !taken.steps.is_empty()) {
+            touched.insert(WALKS);
+            for offset in taken.steps.iter().filter_map(|staged| staged.offset) {
+                held.window(Lane::Bulk).stage(offset);
+            }
+        }
         let moved = |(partition, held): (&i32, &Partition)| {
             (held.running && (held.live.is_behind() || held.bulk.is_behind())).then_some(*partition)
         };
         touched.extend(self.partitions.iter().filter_map(moved));
+        if touched.is_empty() && !self.notices.is_empty() {
+            // What operators are told needs some partition's offsets as its fence.
+            touched.extend(self.partitions.iter().find(|(_, held)| held.running).map(|(partition, _)| *partition));
+        }
         let progress = |partition: i32| {
             let held = self.partitions.get(&partition).filter(|held| held.running)?;
             Some(Progress { partition, epoch: held.epoch, live: held.live.low(), bulk: held.bulk.low() })
         };
-        self.progress = touched.into_iter().filter_map(progress).collect();
-        if self.progress.is_empty() {
-            self.committing.clear();
-            self.committing_unreadable.clear();
-            return None;
-        }
-        Some(Batch {
-            progress: self.progress.clone(),
-            writes: self.committing.iter().map(write).collect(),
-            dead_letters: self.committing_unreadable.iter().map(|(_, letter)| letter.clone()).collect(),
-            ..Batch::default()
-        })
+        touched.into_iter().filter_map(progress).collect()
     }
 
     /// Notes since when offsets wait that no decision will carry.
@@ -106,60 +144,81 @@ impl State {
 
     /// The outcome of the batch under way.
     pub fn on_commit(&mut self, result: &Result<(), CommitError>, now: Time) {
-        let committing = std::mem::take(&mut self.committing);
-        let unreadable = std::mem::take(&mut self.committing_unreadable);
-        let progress = std::mem::take(&mut self.progress);
-        match result {
+        let Some(committing) = self.committing.take() else {
+            return;
+        };
+        let word = match result {
             Ok(()) => {
-                self.metrics.commits.with_label_values(&["committed"]).inc();
                 self.retry_at = None;
                 self.aborts = 0;
-                for row in progress {
-                    if let Some(held) = self.current(row.partition, row.epoch).filter(|held| held.running) {
-                        held.live.committed(row.live);
-                        held.bulk.committed(row.bulk);
-                    }
-                }
-                for (_, letter) in unreadable {
-                    self.metrics.dead_letters.with_label_values(&[letter.reason]).inc();
-                }
-                for staged in committing {
-                    self.applied(staged, now);
-                }
-                self.gauges();
+                self.durable(committing, now);
+                "committed"
             }
             Err(CommitError::Aborted(_)) => {
-                self.metrics.commits.with_label_values(&["aborted"]).inc();
                 self.aborts = self.aborts.saturating_add(1);
                 let pause = FIRST_RETRY.saturating_mul(1 << self.aborts.min(8)).min(LONGEST_RETRY);
                 self.retry_at = Some(now + pause);
-                self.restage(committing, unreadable);
+                self.restage(committing);
+                "aborted"
             }
             Err(CommitError::TooLarge(keys)) => {
-                self.metrics.commits.with_label_values(&["too_large"]).inc();
-                self.restage(committing, unreadable);
+                self.restage(committing);
                 self.set_aside(keys, now);
+                "too_large"
             }
             Err(CommitError::Lost(_)) => {
-                self.metrics.commits.with_label_values(&["lost"]).inc();
                 // Nothing may be decided until the ledger has told what became of it.
                 self.staged.clear();
                 self.unreadable.clear();
+                self.notices.splice(0..0, committing.notices);
                 for held in self.partitions.values_mut() {
                     held.stop();
                 }
                 self.queue.release_all(now);
-                self.gauges();
+                self.stop_walks();
+                "lost"
             }
+        };
+        self.metrics.commits.with_label_values(&[word]).inc();
+        self.gauges();
+    }
+
+    /// The batch is durable: only now do entries, walks and standings change.
+    fn durable(&mut self, committed: Committing, now: Time) {
+        for row in committed.progress {
+            if let Some(held) = self.current(row.partition, row.epoch).filter(|held| held.running) {
+                held.live.committed(row.live);
+                held.bulk.committed(row.bulk);
+            }
+        }
+        for (_, letter) in committed.unreadable {
+            self.metrics.dead_letters.with_label_values(&[letter.reason]).inc();
+        }
+        // Memos too count as read by us, also when the partition was revoked meanwhile.
+        for staged in committed.steps {
+            self.sweeper.committed(&staged.step);
+            if let Some(held) = self.partitions.get_mut(&WALKS) {
+                held.memos.extend([staged.step.memo]);
+            }
+        }
+        for (partition, project, standing) in committed.standings {
+            self.queue.standing_written(partition, &project, &standing, now);
+            if let (Some(held), Ok(id)) = (self.partitions.get_mut(&partition), ProjectId::new(&project)) {
+                held.memos.insert(MemoKey::Standing(id), Memo::Standing(standing));
+            }
+        }
+        for staged in committed.decisions {
+            self.applied(staged, now);
         }
     }
 
     /// The entries have not moved, so each decision still stands: the same batch is tried again, without what belongs to
     /// partitions that are gone.
-    fn restage(&mut self, committing: Vec<Staged>, unreadable: Vec<(i32, models::DeadLetter)>) {
-        let newer = std::mem::replace(&mut self.staged, committing);
-        self.staged.extend(newer);
-        self.unreadable.splice(0..0, unreadable);
+    fn restage(&mut self, committing: Committing) {
+        self.staged.splice(0..0, committing.decisions);
+        self.unreadable.splice(0..0, committing.unreadable);
+        self.steps.splice(0..0, committing.steps);
+        self.notices.splice(0..0, committing.notices);
         let partitions = &self.partitions;
         self.staged.retain(|staged| is_current(partitions, staged));
         self.unreadable.retain(|(from, _)| partitions.get(from).is_some_and(|held| held.running));
@@ -171,7 +230,7 @@ impl State {
             let why = LookError::Unreadable(format!("a record of it would have {bytes} bytes, more than Kafka takes"));
             let runs: Vec<_> = self.staged.extract_if(.., |staged| staged.run.key == *key).map(|one| one.run).collect();
             for run in runs {
-                self.decide(run, now, |case, rng| crate::decision::fail(case, &why, rng));
+                self.decide(run, now, |case, rng, _| crate::decision::fail(case, &why, rng));
             }
         }
     }
@@ -188,7 +247,7 @@ impl State {
         let Some(work) = held.work.remove(&run.key) else {
             return;
         };
-        if let Some((later, lane)) = work.later {
+        if let Some((later, class)) = work.later {
             let entry = held.entries.get(&run.key);
             if entry.is_some_and(|entry| entry.is_erased() || later.wake.is_covered_by(entry)) {
                 for (lane, offset) in later.offsets {
@@ -196,8 +255,8 @@ impl State {
                 }
                 return;
             }
-            held.work.insert(run.key.clone(), Work::queued(later, lane));
-            self.enqueue_or_hold(run.partition, run.key, lane, now);
+            held.work.insert(run.key.clone(), Work::queued(later, class));
+            self.enqueue_or_hold(run.partition, run.key, class, now);
         }
     }
 
@@ -210,6 +269,7 @@ impl State {
         for notification in &decision.notifications {
             match notification {
                 Notification::HintUnconfirmed { .. } => metrics.hint_unconfirmed.inc(),
+                Notification::GapRepaired { cause, .. } => metrics.repaired.with_label_values(&[cause.as_str()]).inc(),
                 _ => {}
             }
         }
@@ -223,10 +283,7 @@ impl State {
         let Some(work) = held.and_then(|held| held.work.get(&staged.run.key)) else {
             return;
         };
-        if !work.current.wake.is_hinted() && decision.outcome.publishes() && unhinted(decision) {
-            metrics.repaired.with_label_values(&[work.current.wake.cause.as_str()]).inc();
-        }
-        let confirmed = !matches!(decision.outcome, super::Outcome::Failed | super::Outcome::Parked);
+        let confirmed = !matches!(decision.outcome, Outcome::Failed | Outcome::Parked);
         if let Some(oldest) = work.current.oldest.filter(|_| confirmed) {
             metrics.hint_confirm_lag_seconds.observe(now.since(oldest).as_secs_f64());
         }
@@ -237,6 +294,24 @@ impl State {
         let offsets = self.partitions.values().map(|held| held.live.unsettled() + held.bulk.unsettled()).sum();
         let keys = self.partitions.values().map(|held| held.work.len()).sum();
         (offsets, keys)
+    }
+}
+
+impl Committing {
+    fn batch(&self) -> Batch {
+        let standing = |(partition, project, standing): &(i32, String, Standing)| {
+            let key = MemoKey::Standing(ProjectId::new(project).ok()?);
+            Some((*partition, key, Memo::Standing(*standing)))
+        };
+        let step = |staged: &StagedStep| (WALKS, staged.step.memo.0.clone(), staged.step.memo.1.clone());
+        let told = self.steps.iter().flat_map(|staged| staged.step.notifications.clone());
+        Batch {
+            progress: self.progress.clone(),
+            writes: self.decisions.iter().map(write).collect(),
+            dead_letters: self.unreadable.iter().map(|(_, letter)| letter.clone()).collect(),
+            memos: self.steps.iter().map(step).chain(self.standings.iter().filter_map(standing)).collect(),
+            notifications: told.chain(self.notices.iter().cloned()).collect(),
+        }
     }
 }
 
@@ -257,8 +332,4 @@ fn write(staged: &Staged) -> Write {
         dead_letter: decision.dead_letter.clone(),
         notifications: decision.notifications.clone(),
     }
-}
-
-fn unhinted(decision: &crate::decision::Decision) -> bool {
-    decision.events.first().is_some_and(|event| event.data.provenance.hint_id.is_none())
 }

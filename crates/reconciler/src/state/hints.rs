@@ -3,7 +3,7 @@
 use super::State;
 use super::partition::{Gathered, Work};
 use crate::decision;
-use crate::queue::Ticket;
+use crate::queue::{Class, Ticket};
 use models::{CheckReason, Entry, Hint, Key, Lane, LookError, Row, Time};
 
 impl State {
@@ -26,8 +26,15 @@ impl State {
         let idle = !held.work.contains_key(&key);
         let entry = held.entries.get(&key);
         let equal = entry.is_some_and(|entry| hint.row.as_ref().is_some_and(|row| is_equal(entry, row)));
+        if hint.row.is_some() {
+            let word = if equal { "equal" } else { "different" };
+            self.metrics.sweep_rows.with_label_values(&[word]).inc();
+        }
+        let class = class_of_hint(lane, entry);
         let gathered = Gathered::of_hint(hint, lane, offset);
-        if entry.is_some_and(|entry| entry.is_erased() || (idle && (equal || gathered.wake.is_covered_by(entry)))) {
+        let covered =
+            entry.is_some_and(|entry| entry.is_erased() || (idle && (equal || gathered.wake.is_covered_by(entry))));
+        if covered {
             held.window(lane).skip(offset);
             self.metrics.hints_coalesced.inc();
             return;
@@ -35,21 +42,21 @@ impl State {
         held.window(lane).open(offset);
         if let Some(work) = held.work.get_mut(&key) {
             self.metrics.hints_coalesced.inc();
-            let promoted = work.add(gathered, lane);
+            let promoted = work.add(gathered, class);
             if work.erases() {
-                self.enqueue_or_hold(partition, key, lane, now);
+                self.enqueue_or_hold(partition, key, class, now);
             } else if promoted {
-                self.enqueue(partition, key, lane, now);
+                self.enqueue(partition, key, class, now);
             }
         } else {
-            held.work.insert(key.clone(), Work::queued(gathered, lane));
-            self.enqueue_or_hold(partition, key, lane, now);
+            held.work.insert(key.clone(), Work::queued(gathered, class));
+            self.enqueue_or_hold(partition, key, class, now);
         }
     }
 
     /// Queues a key that hints woke. They are set aside with it while it backs off after a failure, or while too many
     /// claims wait; an operator's request does not wait, and an erasure needs no look.
-    pub(super) fn enqueue_or_hold(&mut self, partition: i32, key: Key, lane: Lane, now: Time) {
+    pub(super) fn enqueue_or_hold(&mut self, partition: i32, key: Key, class: Class, now: Time) {
         let held = self.partitions.get(&partition);
         let Some(work) = held.and_then(|held| held.work.get(&key)) else { return };
         let wake = &work.current.wake;
@@ -63,20 +70,26 @@ impl State {
         });
         let holds = waits && wake.cause != models::Cause::Operator && self.projects.contains_key(key.project());
         if !erases && !holds {
-            self.enqueue(partition, key, lane, now);
+            self.enqueue(partition, key, class, now);
         } else if let Some(run) = self.begin(&Ticket { partition, key, queued_at: now }) {
-            self.decide(run, now, |case, _| if erases { decision::erase(case) } else { decision::hold(case) });
+            self.decide(run, now, |case, _, _| if erases { decision::erase(case) } else { decision::hold(case) });
         }
     }
 
-    pub(super) fn enqueue(&mut self, partition: i32, key: Key, lane: Lane, now: Time) {
-        let refused = self.queue.push(lane.into(), Ticket { partition, key, queued_at: now }).err();
+    pub(super) fn enqueue(&mut self, partition: i32, key: Key, class: Class, now: Time) {
+        let refused = self.queue.push(class, Ticket { partition, key, queued_at: now }).err();
         if let Some(ticket) = refused
             && let Some(run) = self.begin(&ticket)
         {
             self.finish(&run, &Err(LookError::UnknownProject), now);
         }
     }
+}
+
+/// An id that nobody knew is asked for at its own pace, whatever hints of it come.
+fn class_of_hint(lane: Lane, entry: Option<&Entry>) -> Class {
+    let unknown = |entry: &Entry| entry.check.is_some_and(|check| check.reason == CheckReason::UnknownId);
+    if entry.is_some_and(unknown) { Class::Unknown } else { lane.into() }
 }
 
 /// Whether a list row shows nothing that the entry does not hold.

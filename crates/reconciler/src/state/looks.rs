@@ -1,40 +1,47 @@
 //! Looks: which is made next, and what becomes of its answer.
 
-use super::partition::{Gathered, Phase, Work};
-use super::{Run, Staged, State};
+use super::partition::{Gathered, Partition, Phase, Work};
+use super::{Run, Staged, State, Task};
 use crate::decision::{self, Case, Decision, Outcome};
-use crate::queue::{Class, Next, Ticket};
-use models::{Answer, CheckReason, Entry, Lane, LookError, Time, Truth};
+use crate::queue::{Class, Next, Queue, Ticket, Turned};
+use models::{Answer, CheckReason, Entry, LookError, Notification, ProjectId, Time, Truth};
+use std::collections::BTreeMap;
 
 impl State {
-    /// The next look to make, if one may be made now. Due timers and keys set aside are handled on the way.
-    pub fn next_run(&mut self, now: Time) -> Option<Run> {
+    /// Due timers and walks join the queue.
+    pub fn prepare(&mut self, now: Time) {
         self.wake_due(now);
-        // What was spent counts from the start of this process: the ledger does not hold it yet.
-        for (partition, project, standing) in self.queue.standings_to_write(now) {
-            self.queue.standing_written(partition, &project, &standing, now);
-        }
+        self.want_pages(now);
+        self.prepared_at = now;
+    }
+
+    /// What to ask ARGOS next, if it may be asked now. Keys set aside are handled on the way.
+    pub fn next_task(&mut self, now: Time) -> Option<Task> {
         loop {
             if self.staged.len() >= self.settings.commit_max {
                 return None; // the ledger is slower than ARGOS: wait for it
             }
             let partitions = &self.partitions;
-            let waits = |ticket: &Ticket, class: Class| {
-                let work = partitions.get(&ticket.partition).and_then(|held| held.work.get(&ticket.key));
-                work.is_some_and(|work| matches!(work.phase, Phase::Queued(lane) if class == lane.into()))
-            };
-            match self.queue.next(now, waits) {
+            match self.queue.next(now, |ticket, class| is_queued(partitions, ticket, class)) {
                 Next::Look { ticket, probe } => {
                     if let Some(run) = self.begin(&ticket) {
-                        return Some(Run { probe, ..run });
+                        return Some(Task::Look(Run { probe, ..run }));
+                    }
+                }
+                Next::Page { project, probe } => {
+                    if let Some(task) = self.begin_page(&project, probe, now) {
+                        return Some(task);
                     }
                 }
                 Next::Park(ticket, until) => {
                     if let Some(run) = self.begin(&ticket) {
-                        self.decide(run, now, |case, rng| decision::park(case, until, rng));
+                        self.decide(run, now, |case, rng, _| decision::park(case, until, rng));
                     }
                 }
-                Next::QuotaSpent { .. } | Next::Page { .. } => {}
+                Next::QuotaSpent { project, until } => {
+                    tracing::warn!(project, %until, "this replica's share of the daily quota is spent");
+                    self.tell(&project, |project| Notification::QuotaSpent { project, until, at: now });
+                }
                 Next::Wait(_) | Next::Idle => return None,
             }
         }
@@ -48,15 +55,20 @@ impl State {
                     break;
                 };
                 if !held.work.contains_key(&key) {
-                    let lane = held.entries.get(&key).map_or(Lane::Bulk, lane_of);
-                    held.work.insert(key.clone(), Work::queued(Gathered::recheck(), lane));
-                    due.push((*partition, key, lane));
+                    let class = held.entries.get(&key).map_or(Class::Bulk, class_of);
+                    held.work.insert(key.clone(), Work::queued(Gathered::recheck(), class));
+                    due.push((*partition, key, class));
                 }
             }
         }
-        for (partition, key, lane) in due {
-            self.enqueue(partition, key, lane, now);
+        for (partition, key, class) in due {
+            self.enqueue(partition, key, class, now);
         }
+    }
+
+    /// When the partition of a run first ran with its project.
+    fn first_run(&self, run: &Run) -> Time {
+        self.queue.first_run(run.key.project(), run.partition).unwrap_or(Time::MIN)
     }
 
     pub(super) fn begin(&mut self, ticket: &Ticket) -> Option<Run> {
@@ -68,20 +80,17 @@ impl State {
 
     /// Takes the result of a look. A result of an earlier assignment is void.
     pub fn finish(&mut self, run: &Run, result: &Result<Truth, LookError>, now: Time) {
-        let level = self.queue.record(run.key.project(), run.probe, result.as_ref().err(), now).level;
-        if self.projects.contains_key(run.key.project()) {
-            self.metrics.breaker_state.with_label_values(&[run.key.project()]).set(level);
-        }
-        let mut cap = self.deletions.remove(run.key.project()).unwrap_or_default();
+        let project = run.key.project();
+        self.record(project, run.probe, result.as_ref().err(), now);
+        // Absence is believed up to a cap: an outage that looks like an empty vendor must not bury the ledger.
         let mut held_until = None;
-        self.decide(run.clone(), now, |case, rng| match result {
+        self.decide(run.clone(), now, |case, rng, queue| match result {
             Ok(truth) => {
                 let decision = decision::decide(case, truth, rng);
                 if decision.outcome != Outcome::Deleted || truth.answer != Answer::Absent {
                     return decision;
                 }
-                // Absence is believed up to a cap: an outage that looks like an empty vendor must not bury the ledger.
-                match cap.take(case.policy.deletions_per_hour, now) {
+                match queue.take_deletion(project, run.partition, now) {
                     Ok(()) => decision,
                     Err(until) => {
                         held_until = Some(until);
@@ -91,16 +100,51 @@ impl State {
             }
             Err(error) => decision::fail(case, error, rng),
         });
-        self.deletions.insert(run.key.project().to_owned(), cap);
         if let Some(until) = held_until {
-            let project = run.key.project();
             self.metrics.deletions_held.with_label_values(&[project]).inc();
             tracing::warn!(project, submission = run.key.submission(), %until, "a deletion waits: the hourly cap is reached");
+            // Once an hour, however many wait.
+            if self.deletions_told.insert(project.to_owned(), until) != Some(until) {
+                self.tell(project, |project| Notification::DeletionsHeld { project, until, at: now });
+            }
         }
     }
 
-    pub(super) fn decide(&mut self, run: Run, now: Time, rule: impl FnOnce(&Case<'_>, &mut fastrand::Rng) -> Decision) {
+    /// Tells budget and breaker of the end of a request.
+    pub(super) fn record(&mut self, project: &str, probe: bool, error: Option<&LookError>, now: Time) {
+        if !self.projects.contains_key(project) {
+            return;
+        }
+        let recorded = self.queue.record(project, probe, error, now);
+        self.metrics.breaker_state.with_label_values(&[project]).set(recorded.level);
+        match recorded.turned {
+            Some(Turned::Opened { why, until }) => {
+                tracing::warn!(project, why, %until, "the breaker is open: ARGOS is not asked for this project");
+                self.tell(project, |project| Notification::BreakerOpened { project, why, until, at: now });
+            }
+            Some(Turned::Closed) => {
+                tracing::info!(project, "the breaker is closed: ARGOS answers again");
+                self.tell(project, |project| Notification::BreakerClosed { project, at: now });
+            }
+            None => {}
+        }
+    }
+
+    /// Something for operators that belongs to no submission; goes with the next commit.
+    pub(super) fn tell(&mut self, project: &str, notice: impl FnOnce(ProjectId) -> Notification) {
+        if let Ok(project) = ProjectId::new(project) {
+            self.notices.push(notice(project));
+        }
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        run: Run,
+        now: Time,
+        rule: impl FnOnce(&Case<'_>, &mut fastrand::Rng, &mut Queue) -> Decision,
+    ) {
         let policy = self.projects.get(run.key.project()).map_or(&self.unknown, |rules| &rules.policy);
+        let first_run = self.first_run(&run);
         let Some(held) = self.partitions.get_mut(&run.partition).filter(|held| held.epoch == run.epoch && held.running)
         else {
             return;
@@ -108,37 +152,60 @@ impl State {
         let Some(work) = held.work.get_mut(&run.key) else {
             return;
         };
-        let case = Case {
-            policy,
-            key: &run.key,
-            entry: held.entries.get(&run.key),
-            wake: &work.current.wake,
-            now,
-            first_run: Time::MIN,
-        };
-        let decision = rule(&case, &mut self.rng);
+        let case =
+            Case { policy, key: &run.key, entry: held.entries.get(&run.key), wake: &work.current.wake, now, first_run };
+        let mut decision = rule(&case, &mut self.rng, &mut self.queue);
+        decision.notifications.extend(repaired(&case, &decision));
         work.phase = Phase::Staged;
         self.metrics.decisions.with_label_values(&[decision.outcome.as_str()]).inc();
         self.staged.push(Staged { run, decision, at: now });
     }
 }
 
-/// Which lane a look of ours belongs to.
-pub(super) fn lane_of(entry: &Entry) -> Lane {
-    let Some(check) = entry.check else { return Lane::Bulk };
+/// Whether a ticket still stands for a key that waits in that class.
+pub(super) fn is_queued(partitions: &BTreeMap<i32, Partition>, ticket: &Ticket, class: Class) -> bool {
+    let work = partitions.get(&ticket.partition).and_then(|held| held.work.get(&ticket.key));
+    work.is_some_and(|work| work.phase == Phase::Queued(class))
+}
+
+/// What to tell of a change that no webhook told: of one that was published before, or was made since the service ran.
+fn repaired(case: &Case<'_>, decision: &Decision) -> Option<Notification> {
+    let is_new = || {
+        let made = decision.events.first().and_then(|event| event.data.submission.created_at);
+        made.is_some_and(|made| made >= case.first_run)
+    };
+    let known = case.entry.is_some_and(Entry::has_history) || is_new();
+    let last = decision.events.last().filter(|_| known && !case.wake.is_told() && waits_for_nobody(case))?;
+    Some(Notification::GapRepaired {
+        key: case.key.clone(),
+        cause: case.wake.cause,
+        sequence: last.sequence,
+        at: case.now,
+    })
+}
+
+/// Whether no webhook's claim waits for this look.
+fn waits_for_nobody(case: &Case<'_>) -> bool {
+    let pending = case.entry.and_then(|entry| entry.pending.as_ref());
+    pending.is_none_or(|pending| pending.claims.is_empty() && pending.notices.is_empty())
+}
+
+/// Which class a look of ours belongs to.
+pub(super) fn class_of(entry: &Entry) -> Class {
+    let Some(check) = entry.check else { return Class::Bulk };
     match check.reason {
         CheckReason::Unconfirmed
         | CheckReason::StaleRead
         | CheckReason::SuspectedDeletion
-        | CheckReason::AmlExpected => Lane::Live,
-        CheckReason::Failed | CheckReason::Parked if is_pressing(entry) => Lane::Live,
+        | CheckReason::AmlExpected => Class::Live,
+        CheckReason::UnknownId => Class::Unknown,
+        CheckReason::Failed | CheckReason::Parked if is_pressing(entry) => Class::Live,
         CheckReason::Failed
         | CheckReason::Parked
-        | CheckReason::UnknownId
         | CheckReason::Incomplete
         | CheckReason::UnderReview
         | CheckReason::DeadLettered
-        | CheckReason::Relook => Lane::Bulk,
+        | CheckReason::Relook => Class::Bulk,
     }
 }
 

@@ -1,9 +1,11 @@
 //! One partition: its entries, its unsettled offsets, its timers, and the work on its keys.
 
+use super::hints::is_equal;
 use crate::decision::Wake;
+use crate::queue::Class;
 use crate::window::Window;
-use models::{Entry, Hint, Key, Lane, Time};
-use std::collections::{BTreeSet, HashMap};
+use models::{Entry, Hint, Key, Lane, Memo, MemoKey, Row, Time};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -15,6 +17,10 @@ pub(super) struct Partition {
     pub(super) running: bool,
     /// Kept when the partition goes, in case it comes back.
     pub(super) entries: HashMap<Key, Entry>,
+    /// Kept as the entries are.
+    pub(super) memos: BTreeMap<MemoKey, Memo>,
+    /// Offsets that stand for hints that are gone.
+    pub(super) gaps: Vec<(Lane, i64)>,
     pub(super) live: Window,
     pub(super) bulk: Window,
     pub(super) timers: BTreeSet<(Time, Key)>,
@@ -28,6 +34,16 @@ impl Partition {
         self.assigned = true;
         if fresh {
             self.entries.clear();
+            self.memos.clear();
+        }
+    }
+
+    pub(super) fn remember(&mut self, memos: Vec<(MemoKey, Option<Memo>)>) {
+        for (key, memo) in memos {
+            match memo {
+                Some(memo) => self.memos.insert(key, memo),
+                None => self.memos.remove(&key),
+            };
         }
     }
 
@@ -53,8 +69,15 @@ impl Partition {
         self.running = false;
         self.timers.clear();
         self.work.clear();
+        self.gaps.clear();
         self.live = Window::default();
         self.bulk = Window::default();
+    }
+
+    /// Whether a list row needs no hint: it shows what the entry holds, or a look that has not begun waits anyway.
+    pub(super) fn knows(&self, key: &Key, row: &Row) -> bool {
+        let waits = self.work.get(key).is_some_and(|work| matches!(work.phase, Phase::Queued(_)));
+        waits || self.entries.get(key).is_some_and(|entry| is_equal(entry, row))
     }
 
     pub(super) fn window(&mut self, lane: Lane) -> &mut Window {
@@ -88,8 +111,8 @@ impl Partition {
 /// Where the work on a key stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Waits in this lane.
-    Queued(Lane),
+    /// Waits in this class.
+    Queued(Class),
     /// A look is under way.
     Running,
     /// Decided, not yet committed.
@@ -101,12 +124,12 @@ pub(super) enum Phase {
 pub(super) struct Work {
     pub(super) phase: Phase,
     pub(super) current: Gathered,
-    pub(super) later: Option<(Gathered, Lane)>,
+    pub(super) later: Option<(Gathered, Class)>,
 }
 
 impl Work {
-    pub(super) fn queued(current: Gathered, lane: Lane) -> Work {
-        Work { phase: Phase::Queued(lane), current, later: None }
+    pub(super) fn queued(current: Gathered, class: Class) -> Work {
+        Work { phase: Phase::Queued(class), current, later: None }
     }
 
     /// Whether an erasure waits that can be decided at once: no look is under way.
@@ -115,22 +138,22 @@ impl Work {
     }
 
     /// Adds a hint. A run that has started cannot cover it: its GET began before the hint was read. Says whether
-    /// the key moves up to the live lane.
-    pub(super) fn add(&mut self, gathered: Gathered, lane: Lane) -> bool {
+    /// the key moves up.
+    pub(super) fn add(&mut self, gathered: Gathered, class: Class) -> bool {
         if let Phase::Queued(waits_in) = self.phase {
             self.current.merge(gathered);
-            let promoted = lane == Lane::Live && waits_in == Lane::Bulk;
+            let promoted = class < waits_in;
             if promoted {
-                self.phase = Phase::Queued(Lane::Live);
+                self.phase = Phase::Queued(class);
             }
             return promoted;
         }
         match &mut self.later {
-            Some((later, later_lane)) => {
+            Some((later, later_class)) => {
                 later.merge(gathered);
-                *later_lane = (*later_lane).min(lane);
+                *later_class = (*later_class).min(class);
             }
-            None => self.later = Some((gathered, lane)),
+            None => self.later = Some((gathered, class)),
         }
         false
     }

@@ -1,12 +1,13 @@
 //! Which hints need no look, and to which lane a look of ours belongs.
 
 use super::hints::is_equal;
-use super::looks::lane_of;
+use super::looks::class_of;
 use super::*;
-use crate::decision::{self, Case};
+use crate::decision::{self, Case, Wake};
 use crate::policy::Policy;
+use crate::queue::Class;
 
-use models::{AmlStatus, Answer, Check, CheckReason, Grave, GraveReason, KycStatus, Lane, Pending, Risk, Row, Truth};
+use models::{AmlStatus, Answer, Check, CheckReason, Grave, GraveReason, KycStatus, Pending, Risk, Row, Truth};
 
 const UPDATED: Time = Time::from_millis(1_000);
 
@@ -76,19 +77,20 @@ fn a_deleted_submission_that_stays_in_the_list_costs_no_look() {
 fn bulk_work_set_aside_does_not_come_back_as_live() {
     let check = Some(Check { due: UPDATED, reason: CheckReason::Parked });
     let bulk = Entry { check, pending: Some(Box::default()), ..published("") };
-    assert_eq!(lane_of(&bulk), Lane::Bulk);
+    assert_eq!(class_of(&bulk), Class::Bulk);
     let claim = models::Claim { status: Some(KycStatus::Approved), ..models::Claim::default() };
     let hinted =
         Entry { pending: Some(Box::new(Pending { claims: vec![claim], ..Pending::default() })), ..bulk.clone() };
-    assert_eq!(lane_of(&hinted), Lane::Live);
+    assert_eq!(class_of(&hinted), Class::Live);
     let suspected = Pending { absent_since: Some(UPDATED), ..Pending::default() };
-    assert_eq!(lane_of(&Entry { pending: Some(Box::new(suspected)), ..bulk }), Lane::Live);
+    assert_eq!(class_of(&Entry { pending: Some(Box::new(suspected)), ..bulk }), Class::Live);
 }
 
 #[test]
 fn a_timer_that_cannot_be_served_yet_does_not_spin_the_loop() {
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    let rules = ProjectRules { policy: Policy::default(), requests_per_second: 1.0 };
+    let budget = ProjectBudget { per_second: 1.0, per_day: u64::MAX, deletions_per_hour: 1, cost: 1 };
+    let rules = ProjectRules { policy: Policy::default(), budget, sweeps: SweepRules::default() };
     let projects = HashMap::from([("acme".to_owned(), rules)]);
     let mut state = State::new(Settings::default(), projects, fastrand::Rng::with_seed(1), metrics, UPDATED);
     let entry = published("");
@@ -97,8 +99,15 @@ fn a_timer_that_cannot_be_served_yet_does_not_spin_the_loop() {
     state.on_event(LedgerEvent::Assigned { partition: 0, epoch: 1, fresh: true }, UPDATED);
     state.on_event(LedgerEvent::Entries { partition: 0, epoch: 1, entries: vec![(key, Some(entry))] }, UPDATED);
     state.on_event(LedgerEvent::Ready { partition: 0, epoch: 1, live: 0, bulk: 0, of: 1 }, UPDATED);
+    // The partition's first record and the first page of its walk are out of the way.
+    assert!(state.take_batch(UPDATED).is_some());
+    state.on_commit(&Ok(()), UPDATED);
+    state.prepare(UPDATED);
+    let asked_at = UPDATED + std::time::Duration::from_secs(2);
+    assert!(matches!(state.next_task(asked_at), Some(Task::Page(..))));
     let overdue = due + std::time::Duration::from_secs(1);
     assert_eq!(state.next_wake(overdue, true), Some(due));
     assert_eq!(state.next_wake(overdue, false), None, "the end of a look wakes the loop");
-    assert!(state.next_run(overdue).is_some());
+    state.prepare(overdue);
+    assert!(matches!(state.next_task(overdue), Some(Task::Look(_))));
 }
