@@ -32,7 +32,7 @@ pub(crate) struct Seal {
 
 enum Key {
     Ecb(Aes256),
-    Gcm(Box<Aes256Gcm>),
+    Gcm(Aes256Gcm),
 }
 
 impl Seal {
@@ -41,7 +41,7 @@ impl Seal {
         let key = derived(encryption.key_derivation, api_key.as_bytes())?;
         let key = match encryption.mode {
             Mode::Ecb => Key::Ecb(Aes256::new(&key.into())),
-            Mode::Gcm => Key::Gcm(Box::new(Aes256Gcm::new(&key.into()))),
+            Mode::Gcm => Key::Gcm(Aes256Gcm::new(&key.into())),
         };
         Some(Seal { key, nonces: AtomicU64::new(0) })
     }
