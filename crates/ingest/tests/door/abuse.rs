@@ -50,7 +50,7 @@ async fn slowly(server: std::net::SocketAddr, number: usize) {
 
 /// A body of 1 GiB in chunks, which begins again whenever it is refused. Counts what could be written.
 async fn endlessly(server: std::net::SocketAddr, written: Arc<AtomicU64>, refusals: Arc<AtomicU64>) {
-    let chunk = [format!("{:x}\r\n", 64 * 1024).as_bytes(), &[b' '; 64 * 1024], b"\r\n"].concat();
+    let chunk = [format!("{:x}\r\n", 64 * 1024).as_bytes(), &vec![b' '; 64 * 1024], b"\r\n"].concat();
     loop {
         let Ok(mut stream) = TcpStream::connect(server).await else { continue };
         let opening = head("POST", "/webhooks/open", "transfer-encoding: chunked\r\n");
