@@ -27,7 +27,8 @@ pub(super) fn work(inner: &Inner) {
     let (mut good, mut ever, mut down_since) = (0, false, Instant::now());
     let mut was_available = false;
     while !health.stop.load(Ordering::Acquire) {
-        if health.broken.swap(false, Ordering::AcqRel) {
+        if health.broken.swap(false, Ordering::AcqRel) || has_failed(inner) {
+            health.set_available(false);
             replace_producer(inner);
         }
         let available = health.available.load(Ordering::Acquire);
@@ -74,6 +75,13 @@ fn look(inner: &Inner, patience: Duration) -> bool {
     }
 }
 
+/// Whether the producer can never be used again. Asked, since librdkafka tells of some such errors by their cause only,
+/// and then a hint would have to be refused to find out.
+fn has_failed(inner: &Inner) -> bool {
+    let guard = inner.producer.read().unwrap_or_else(PoisonError::into_inner);
+    guard.as_ref().is_some_and(|producer| producer.client().fatal_error().is_some())
+}
+
 /// Whether everything handed over before Kafka went away is done with, or something was acknowledged since.
 fn nothing_stuck(inner: &Inner, health: &Health, down_since: Instant) -> bool {
     let empty = inner.places.available_permits() == inner.settings.hints_in_flight;
@@ -84,6 +92,7 @@ fn replace_producer(inner: &Inner) {
     tracing::warn!("the hint producer is made anew");
     match inner.create() {
         Ok(new) => {
+            inner.health.metrics.producers_renewed.inc();
             let old: Option<Producer> = inner.producer.write().unwrap_or_else(PoisonError::into_inner).replace(new);
             drop(old);
         }

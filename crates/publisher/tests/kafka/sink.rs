@@ -3,6 +3,7 @@
 use crate::support::{hint, key, metrics, rig};
 use models::{HintSink, Lane, SinkError};
 use publisher::{KafkaHintSink, KafkaSettings};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,4 +59,30 @@ async fn an_unreachable_broker_is_refused_at_once() {
     }
     assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
     assert!(!sink.is_available());
+}
+
+/// In-process brokers suffice: what counts is what librdkafka makes of an error that ends an idempotent producer.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_fatal_error_the_producer_is_made_anew() {
+    let cluster = rdkafka::mocking::MockCluster::new(1).unwrap();
+    let settings = KafkaSettings { bootstrap_servers: cluster.bootstrap_servers(), ..KafkaSettings::default() };
+    cluster.create_topic(&settings.names().hints, 1, 1).unwrap();
+    // As if the right to write idempotently were granted a little late: librdkafka gives such a producer up for good.
+    let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+    cluster.request_errors(RDKafkaApiKey::InitProducerId, &[denied]);
+    let metrics = metrics();
+    let sink = KafkaHintSink::open(settings, metrics.clone()).unwrap();
+    until("the producer is made anew", || metrics.producers_renewed.get() == 1).await;
+    until("hints can be made durable", || sink.is_available()).await;
+    sink.accept(&key(1), Lane::Live, &hint(1)).await.unwrap();
+    assert_eq!(metrics.producers_renewed.get(), 1);
+    assert!(sink.flush(Duration::from_secs(5)).await, "no place was lost with the old producer");
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + crate::support::PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
