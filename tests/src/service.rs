@@ -21,6 +21,10 @@ pub struct Setup {
     pub partitions: u32,
     /// Ages of the re-looks, as TOML.
     pub relooks: String,
+    /// How the API key is given, as TOML.
+    pub api_key: String,
+    /// How the path tokens are given, as TOML.
+    pub tokens: String,
     /// More lines for `[[projects]]`.
     pub project: String,
     /// More lines at the end of the file.
@@ -36,6 +40,8 @@ impl Setup {
             base_url: base_url.to_owned(),
             partitions: 4,
             relooks: r#"["5s", "10s"]"#.to_owned(),
+            api_key: format!("api_key = {API_KEY:?}"),
+            tokens: format!("path_tokens = [{TOKEN:?}]"),
             project: String::new(),
             more: String::new(),
         }
@@ -46,6 +52,7 @@ impl Setup {
         write!(
             text,
             r#"
+            reread_secrets = "200ms"
             [log]
             format = "json"
             filter = "info"
@@ -69,10 +76,10 @@ impl Setup {
             [[projects]]
             id = "{PROJECT}"
             base_url = "{base_url}"
-            api_key = "{API_KEY}"
+            {api_key}
             requests_per_second = 2000
             baseline = "events"
-            webhook = {{ path_tokens = ["{TOKEN}"] }}
+            webhook = {{ {tokens} }}
             rechecks = {{ ladder = ["200ms", "500ms", "1s", "3s"], pending = {{ first = "2s", cap = "4s" }} }}
             relooks = {{ decided = {relooks} }}
             deletions = {{ confirm_after = "1s" }}
@@ -83,6 +90,8 @@ impl Setup {
             partitions = self.partitions,
             base_url = self.base_url,
             relooks = self.relooks,
+            api_key = self.api_key,
+            tokens = self.tokens,
             project = self.project,
             more = self.more,
         )
@@ -121,7 +130,14 @@ impl Replica {
 
     /// Runs `argos-relay ARGUMENTS --config FILE` to its end.
     pub fn command(&self, arguments: &[&str]) -> std::process::Output {
-        Command::new(binary()).args(arguments).arg("--config").arg(self.config()).output().expect("the binary runs")
+        self.prepared(arguments).output().expect("the binary runs")
+    }
+
+    /// `argos-relay ARGUMENTS --config FILE`, not started yet.
+    pub fn prepared(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments).arg("--config").arg(self.config());
+        command
     }
 
     /// Creates the topics.
@@ -205,10 +221,16 @@ impl Replica {
 
     /// One metric, summed over its labels.
     pub async fn metric(&self, name: &str) -> f64 {
+        self.metric_of(name, "").await
+    }
+
+    /// One metric, summed over the series whose labels contain a text such as `cause="sweep"`.
+    pub async fn metric_of(&self, name: &str, labels: &str) -> f64 {
         let text = self.metrics().await;
-        let lines = text
-            .lines()
-            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{')));
+        let is_named = |line: &&str| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
+        };
+        let lines = text.lines().filter(is_named).filter(|line| line.contains(labels));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 

@@ -143,7 +143,7 @@ impl Default for KafkaSettings {
             heartbeat_interval: Duration::from_secs(3),
             max_poll_interval: Duration::from_mins(1),
             transaction_timeout: Duration::from_secs(10),
-            hint_deadline: Duration::from_secs(5),
+            hint_deadline: Duration::from_secs(4),
             hint_delivery_timeout: Duration::from_mins(2),
             hint_linger: Duration::from_millis(1),
             hints_in_flight: 4096,

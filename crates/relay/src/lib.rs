@@ -13,6 +13,7 @@ pub mod config;
 pub mod health;
 #[cfg(feature = "dev")]
 pub mod oracle;
+pub mod secrets;
 pub mod shutdown;
 pub mod telemetry;
 pub mod wiring;

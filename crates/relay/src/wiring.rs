@@ -6,22 +6,31 @@
 //! [`Wiring::reconciler`] add the parts of a role over any sink and ledger; [`Wiring::run`] runs them to their end.
 
 use crate::admin;
-use crate::config::{Baseline, Config, Hmac, NoticeAuthentication, PersonalField, Project, SignatureEncoding};
+use crate::config::{
+    Baseline, Config, DateFormat, Fetch, Hmac, NoticeAuthentication, PersonalField, Project, SignatureEncoding, Sweep,
+};
 use crate::health::{Health, Latch, Stage};
+use crate::secrets::{SecretFiles, SecretMetrics};
 use crate::shutdown::{PartError, Parts, Signals};
 use anyhow::Context;
+use argos::ApiKeys;
 use axum::http::HeaderName;
 use ingest::signature::{Encoding, Form};
+use ingest::tls::InvalidTls;
 use ingest::{
-    Door, DoorLimits, Methods, PathTokens, ProjectDoor, ServerLimits, SignedBody, StandardWebhooks, TrustedProxies,
+    Bounds, Door, DoorLimits, Methods, PathTokens, ProjectDoor, ServerLimits, SignedBody, StandardWebhooks,
+    TrustedProxies,
 };
-use models::{Authentication, HintSink, Ledger, Time};
+use models::{Authentication, HintSink, Ledger};
 use prometheus::Registry;
+use reconciler::budget::ProjectBudget;
 use reconciler::clock::Clock;
 use reconciler::driver::Reconciler;
 use reconciler::metrics::Metrics;
 use reconciler::policy::{self, Policy};
 use reconciler::state::{ProjectRules, Settings, State};
+use reconciler::sweep::{Cadence, SweepRules};
+use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,14 +40,16 @@ use tokio_util::sync::CancellationToken;
 /// How long the admin listener may take to close; it goes last, so that probes see the end.
 const ADMIN_BOUND: Duration = Duration::from_secs(2);
 
+/// How we name ourselves to ARGOS.
+pub(crate) const USER_AGENT: &str = concat!("argos-relay/", env!("CARGO_PKG_VERSION"));
+
 /// What a ledger is opened by, once the reconciler's part runs; it may wait for Kafka until `stop`.
 pub trait OpenLedger: Send + 'static {
     /// The ledger.
     type Ledger: Ledger;
 
-    /// Opens it. Beside it, the default of `live_since`. `None` if told to stop before it could be opened.
-    fn open(self, stop: CancellationToken)
-    -> impl Future<Output = anyhow::Result<Option<(Self::Ledger, Time)>>> + Send;
+    /// Opens it. `None` if told to stop before it could be opened.
+    fn open(self, stop: CancellationToken) -> impl Future<Output = anyhow::Result<Option<Self::Ledger>>> + Send;
 }
 
 /// The parts of one process.
@@ -49,6 +60,7 @@ pub struct Wiring {
     health: Health,
     parts: Parts,
     drain: Latch,
+    secrets: SecretFiles,
 }
 
 impl Wiring {
@@ -56,7 +68,7 @@ impl Wiring {
     pub fn new(config: Arc<Config>, clock: Arc<dyn Clock>, registry: Registry) -> Wiring {
         let mut health = Health::new();
         let drain = health.latch(Stage::Ready, "drain", "not started");
-        Wiring { config, clock, registry, health, parts: Parts::new(), drain }
+        Wiring { config, clock, registry, health, parts: Parts::new(), drain, secrets: SecretFiles::default() }
     }
 
     /// The conditions of `/startupz` and `/readyz`.
@@ -73,12 +85,18 @@ impl Wiring {
     pub fn ingest<S: HintSink>(&mut self, listener: TcpListener, sink: &Arc<S>) -> anyhow::Result<()> {
         let clock = Arc::clone(&self.clock);
         let ingest = &self.config.ingest;
-        let doors = self.config.projects.iter().map(door).collect::<Result<Vec<_>, _>>()?;
+        let secrets = &mut self.secrets;
+        let doors = self.config.projects.iter().map(|project| door(project, secrets)).collect::<Result<Vec<_>, _>>()?;
         let limits = DoorLimits {
             body_bytes: ingest.body_limit.0 as usize,
             body_timeout: ingest.body_timeout,
             // The sink has its own, shorter deadline; this one only guards against a sink that hangs.
             ack_timeout: self.config.kafka.hint_deadline + Duration::from_millis(500),
+            bounds: Bounds {
+                requests: ingest.max_in_flight,
+                bytes: ingest.max_bytes_in_flight.0 as usize,
+                project_share: ingest.project_share,
+            },
         };
         let door = Arc::new(Door::new(
             doors,
@@ -93,31 +111,41 @@ impl Wiring {
             if asked.is_available() { Ok(()) } else { Err("a webhook could not be made durable now".into()) }
         });
         let bound = self.config.drain_timeout / 2;
+        let drain = bound.saturating_sub(Duration::from_millis(500));
         let limits = ServerLimits {
             connections: ingest.max_connections,
             header_timeout: ingest.header_timeout,
-            drain: bound.saturating_sub(Duration::from_millis(500)),
+            linger: (drain / 4).min(Duration::from_secs(1)),
+            drain,
         };
+        let tls = ingest.tls.as_ref().map(|given| given.tls.clone());
+        if let Some(given) = &ingest.tls {
+            let tls = given.tls.clone();
+            self.secrets.watch("ingest.tls", &[&given.cert_file, &given.key_file], move |texts| match texts {
+                [chain, key] => tls.replace(chain.expose_secret(), key),
+                _ => Err(InvalidTls::NoKey),
+            });
+        }
         tracing::info!(address = %listener.local_addr()?, "webhooks are taken in");
         self.parts.add("ingest", bound, move |stop| async move {
-            let drained = ingest::serve(listener, door, limits, stop.cancelled_owned()).await;
+            let drained = ingest::serve(listener, tls, door, limits, stop.cancelled_owned()).await;
             anyhow::ensure!(drained.cut_off == 0, "{} connections were cut off", drained.cut_off);
             Ok(())
         });
         Ok(())
     }
 
-    /// The loop over the ledger that `opener` opens.
-    pub fn reconciler<O: OpenLedger>(&mut self, opener: O) -> anyhow::Result<()> {
-        let source = Arc::new(source(&self.config, &self.clock)?);
+    /// The loop over the ledger that `opener` opens; what its sweeps find goes to `sink`.
+    pub fn reconciler<O: OpenLedger, S: HintSink>(&mut self, opener: O, sink: &Arc<S>) -> anyhow::Result<()> {
+        let source = Arc::new(source(&self.config, &self.clock, &mut self.secrets)?);
         let metrics = Metrics::register(&self.registry)?;
-        let (config, clock) = (Arc::clone(&self.config), Arc::clone(&self.clock));
+        let (config, clock, sink) = (Arc::clone(&self.config), Arc::clone(&self.clock), Arc::clone(sink));
         let bound = self.config.drain_timeout / 2;
         self.parts.add("reconciler", bound, move |stop| async move {
-            let Some((ledger, first_start)) = opener.open(stop.clone()).await? else { return Ok(()) };
-            let rules = config.projects.iter().map(|project| rules(project, first_start)).collect();
+            let Some(ledger) = opener.open(stop.clone()).await? else { return Ok(()) };
+            let rules = config.projects.iter().map(rules).collect();
             let state = State::new(settings(&config), rules, fastrand::Rng::new(), metrics, clock.now());
-            let reconciler = Reconciler::new(ledger, source, clock, state);
+            let reconciler = Reconciler::new(ledger, source, sink, clock, state);
             Ok(reconciler.run(stop).await?)
         });
         Ok(())
@@ -132,6 +160,9 @@ impl Wiring {
     ) -> anyhow::Result<Vec<PartError>> {
         let budget = self.config.drain_timeout;
         tracing::info!(address = %admin.local_addr()?, "the admin listener is open");
+        let (secrets, every, clock) = (self.secrets, self.config.reread_secrets, self.clock);
+        let metrics = SecretMetrics::register(&self.registry)?;
+        self.parts.add("secrets", ADMIN_BOUND, move |stop| secrets.run(metrics, clock, every, stop));
         let router = admin::router(Arc::new(self.health), self.registry);
         self.parts.add("admin", ADMIN_BOUND, move |stop| async move {
             Ok(admin::serve(admin, router, stop.cancelled_owned()).await?)
@@ -163,7 +194,7 @@ pub async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListene
     TcpListener::bind(address).await.with_context(|| format!("{key}: cannot listen on {address}"))
 }
 
-fn door(project: &Project) -> anyhow::Result<ProjectDoor> {
+fn door(project: &Project, secrets: &mut SecretFiles) -> anyhow::Result<ProjectDoor> {
     let webhook = &project.webhook;
     let at = |method: &str| format!("projects.{}.webhook.{method}", project.id);
     let tokens = webhook.path_tokens.as_ref().map(|tokens| PathTokens::new(tokens.wrapped())).transpose();
@@ -175,9 +206,43 @@ fn door(project: &Project) -> anyhow::Result<ProjectDoor> {
         path_tokens: tokens.with_context(|| at("path_tokens"))?,
         hmac: hmac.with_context(|| at("hmac"))?,
         standard_webhooks: standard.with_context(|| at("standard_webhooks"))?,
+        sealed: cipher(project)?,
         unauthenticated: webhook.unauthenticated,
     };
+    watch_door(project, &methods, secrets);
     ProjectDoor::new(project.id.clone(), methods).with_context(|| format!("projects.{}.webhook", project.id))
+}
+
+/// Has a door's secrets follow their files.
+fn watch_door(project: &Project, methods: &Methods, secrets: &mut SecretFiles) {
+    let webhook = &project.webhook;
+    let at = |method: &str| format!("projects.{}.webhook.{method}", project.id);
+    if let (Some(given), Some(tokens)) = (&webhook.path_tokens, methods.path_tokens.clone()) {
+        secrets.watch_lines(&at("path_tokens"), given, move |new| tokens.replace(new));
+    }
+    if let (Some(given), Some(signed)) = (&webhook.hmac, methods.hmac.clone()) {
+        secrets.watch_lines(&at("hmac.secrets"), &given.secrets, move |new| signed.replace(new));
+    }
+    if let (Some(given), Some(standard)) = (&webhook.standard_webhooks, methods.standard_webhooks.clone()) {
+        secrets.watch_lines(&at("standard_webhooks.secrets"), &given.secrets, move |new| standard.replace(new));
+    }
+    watch_cipher(project, methods.sealed.as_ref(), secrets);
+}
+
+/// Has a cipher follow the file of its keys, which are the API keys unless it has its own.
+fn watch_cipher(project: &Project, cipher: Option<&Arc<argos::Cipher>>, secrets: &mut SecretFiles) {
+    let Some(cipher) = cipher.cloned() else { return };
+    let (key, given) = match &project.encryption.keys {
+        Some(keys) => ("encryption.keys", keys),
+        None => ("api_key", &project.api_key),
+    };
+    secrets.watch_lines(&format!("projects.{}.{key}", project.id), given, move |new| cipher.replace(new));
+}
+
+/// What opens and seals for a project.
+fn cipher(project: &Project) -> anyhow::Result<Option<Arc<argos::Cipher>>> {
+    let made = project.encryption.cipher(&project.api_key);
+    Ok(made.with_context(|| format!("projects.{}.encryption", project.id))?.map(Arc::new))
 }
 
 fn signed_body(given: &Hmac) -> anyhow::Result<SignedBody> {
@@ -194,27 +259,54 @@ fn signed_body(given: &Hmac) -> anyhow::Result<SignedBody> {
     Ok(SignedBody::new(header, form, given.secrets.wrapped())?)
 }
 
-fn source(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<argos::client::Client> {
+pub(crate) fn source(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    secrets: &mut SecretFiles,
+) -> anyhow::Result<argos::client::Client> {
     let projects = config.projects.iter().map(|project| {
-        let reader = reader(config)?;
-        let mut asked = argos::client::Project::new(
-            project.id.clone(),
-            project.base_url.clone(),
-            project.api_key.wrapped().clone(),
-            reader,
-        );
-        asked.timeouts = argos::client::Timeouts {
-            connect: project.connect_timeout,
-            headers: project.request_timeout,
-            body: project.request_timeout,
-        };
-        asked.max_body = project.response_limit.0 as usize;
+        let asked = asked(config, project)?;
+        // The stricter one first: either both follow, or none does.
+        watch_cipher(project, asked.cipher.as_ref(), secrets);
+        let keys = asked.api_keys.clone();
+        let name = format!("projects.{}.api_key", project.id);
+        secrets.watch_lines(&name, &project.api_key, move |new| keys.replace(new));
         Ok(asked)
     });
     let projects = projects.collect::<anyhow::Result<Vec<_>>>()?;
     let clock = Arc::clone(clock);
-    let agent = concat!("argos-relay/", env!("CARGO_PKG_VERSION"));
-    argos::client::Client::new(projects, Arc::new(move || clock.now()), agent).context("the client for ARGOS")
+    argos::client::Client::new(projects, Arc::new(move || clock.now()), USER_AGENT).context("the client for ARGOS")
+}
+
+/// A project as the client asks it.
+pub(crate) fn asked(config: &Config, project: &Project) -> anyhow::Result<argos::Project> {
+    let reader = reader(config)?;
+    let mut asked = argos::Project::new(
+        project.id.clone(),
+        project.base_url.clone(),
+        ApiKeys::new(project.api_key.wrapped()).with_context(|| format!("projects.{}.api_key", project.id))?,
+        reader,
+    );
+    asked.timeouts = argos::Timeouts {
+        connect: project.connect_timeout,
+        headers: project.request_timeout,
+        body: project.request_timeout,
+    };
+    asked.max_body = project.response_limit.0 as usize;
+    asked.cipher = cipher(project)?;
+    asked.list = argos::ListSettings {
+        date_format: match project.list.date_format {
+            DateFormat::Dashed => argos::DateFormat::Dashed,
+            DateFormat::Compact => argos::DateFormat::Compact,
+        },
+        page_size: project.list.page_size,
+        zone_margin: project.list.zone_margin,
+    };
+    asked.fetch = match project.fetch {
+        Fetch::Full => argos::Fetch::Full,
+        Fetch::KycAmlOnly => argos::Fetch::KycAmlOnly,
+    };
+    Ok(asked)
 }
 
 fn reader(config: &Config) -> anyhow::Result<argos::reader::Reader> {
@@ -246,7 +338,7 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn rules(project: &Project, first_start: Time) -> (String, ProjectRules) {
+fn rules(project: &Project) -> (String, ProjectRules) {
     let enough = |all: Authentication, method: &NoticeAuthentication| {
         all.with(match method {
             NoticeAuthentication::SourceIp => Authentication::SOURCE_IP,
@@ -262,11 +354,8 @@ fn rules(project: &Project, first_start: Time) -> (String, ProjectRules) {
         settle_for: project.rechecks.pending.within,
         relooks: project.relooks.decided.clone(),
         deletion_confirm_after: project.deletions.confirm_after,
-        deletions_per_hour: project.deletions.max_per_hour,
         baseline: match project.baseline {
-            Baseline::Snapshots => {
-                policy::Baseline::Snapshots { live_since: project.live_since.unwrap_or(first_start) }
-            }
+            Baseline::Snapshots => policy::Baseline::Snapshots { live_since: project.live_since },
             Baseline::Events => policy::Baseline::Events,
         },
         notice_authentication: project.aml.notice_authentication.iter().fold(Authentication::NONE, enough),
@@ -277,8 +366,36 @@ fn rules(project: &Project, first_start: Time) -> (String, ProjectRules) {
         dead_letter_pause: project.failures.dead_letter_pause,
         ..Policy::default()
     };
-    let rules = ProjectRules { policy, requests_per_second: project.requests_per_second };
+    let rules = ProjectRules { policy, budget: budget(project), sweeps: sweeps(project) };
     (project.id.as_str().to_owned(), rules)
+}
+
+fn budget(project: &Project) -> ProjectBudget {
+    ProjectBudget {
+        per_second: project.requests_per_second,
+        per_day: project.requests_per_day,
+        deletions_per_hour: project.deletions.max_per_hour,
+        cost: match project.fetch {
+            Fetch::Full => 1,
+            // Three slices: kyc, aml, and kyc again.
+            Fetch::KycAmlOnly => 3,
+        },
+    }
+}
+
+fn sweeps(project: &Project) -> SweepRules {
+    let cadence = |sweep: &Sweep| Cadence { every: sweep.every, created_within: sweep.created_within };
+    let given = &project.sweeps;
+    SweepRules {
+        recent: cadence(&given.recent),
+        month: cadence(&given.month),
+        full: cadence(&given.full),
+        lag: given.lag,
+        stalled_after: given.stalled_after,
+        first_walk_share: given.first_walk_share,
+        requests_per_second: project.requests_per_second,
+        ..SweepRules::default()
+    }
 }
 
 #[cfg(test)]

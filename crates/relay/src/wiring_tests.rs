@@ -4,6 +4,7 @@ use super::*;
 use crate::config::Environment;
 use axum::http::HeaderMap;
 use ingest::authenticate::{Caller, Refused};
+use models::Time;
 
 const SECONDS: i64 = 1_772_429_276;
 
@@ -22,7 +23,7 @@ fn door_of(webhook: &str) -> ProjectDoor {
     let path = folder.path().join("relay.toml");
     std::fs::write(&path, text).unwrap();
     let config = Config::load(&path, &Environment::default()).unwrap().config;
-    door(&config.projects[0]).unwrap()
+    door(&config.projects[0], &mut SecretFiles::default()).unwrap()
 }
 
 /// Knocks with the body `{}` and these headers, so many seconds after [`SECONDS`].
@@ -30,7 +31,8 @@ fn knock(door: &ProjectDoor, lines: &[(&'static str, &str)], later: i64) -> Resu
     let line = |&(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
     let headers: HeaderMap = lines.iter().map(line).collect();
     let now = Time::from_millis((SECONDS + later) * 1000);
-    door.authenticate(Caller { token: None, address: None, headers: &headers, now })?.verify(b"{}")
+    let admission = door.authenticate(Caller { token: None, address: None, headers: &headers, now })?;
+    Ok(admission.verify(b"{}")?.methods)
 }
 
 #[test]
@@ -76,7 +78,8 @@ fn methods_that_are_configured_together_must_all_pass() {
     headers.insert("x-signature", hex.parse().unwrap());
     let ask = |token, address: &str, headers: &HeaderMap| {
         let address = Some(address.parse().unwrap());
-        door.authenticate(Caller { token, address, headers, now: Time::from_millis(0) })?.verify(b"{}")
+        let admission = door.authenticate(Caller { token, address, headers, now: Time::from_millis(0) })?;
+        admission.verify(b"{}").map(|passed| passed.methods)
     };
     let all = Authentication::SOURCE_IP.with(Authentication::PATH_TOKEN).with(Authentication::HMAC);
     assert_eq!(ask(Some("t"), "192.0.2.7", &headers), Ok(all));

@@ -12,7 +12,7 @@ use toml::Value;
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads `"1h30m"`: whole numbers, each with a unit of d, h, m, s or ms; nothing else, no sign, no fraction.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut millis: u64 = 0;
     if rest.is_empty() {
@@ -37,7 +37,7 @@ fn number_and_unit(text: &str) -> Option<(u64, &str, &str)> {
 }
 
 /// Writes a duration so that [`parse_duration`] reads it again; below a millisecond it is cut.
-pub(super) fn show_duration(span: Duration) -> String {
+pub(crate) fn show_duration(span: Duration) -> String {
     let mut millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     if millis == 0 {
         return "0s".to_owned();

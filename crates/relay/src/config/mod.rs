@@ -12,6 +12,7 @@ pub mod durations;
 mod encryption;
 mod kafka;
 mod layers;
+mod list;
 mod listeners;
 mod log;
 mod personal_data;
@@ -30,7 +31,8 @@ mod tests;
 pub use durations::ByteSize;
 pub use encryption::{Encryption, EncryptionMode, KeyDerivation};
 pub use kafka::{Kafka, Properties, Topics};
-pub use listeners::{Admin, Ingest};
+pub use list::{DateFormat, List};
+pub use listeners::{Admin, Ingest, ListenerTls};
 pub use log::{Log, LogFormat};
 pub use personal_data::{PersonalData, PersonalField};
 pub use problem::{ConfigError, ConfigWarning, Problem};
@@ -38,6 +40,7 @@ pub use projects::{Baseline, Fetch, Project};
 pub use reconciler::Reconciler;
 pub use schedules::{Aml, Deletions, Failures, NoticeAuthentication, Pending, Rechecks, Relooks, Sweep, Sweeps};
 pub use secret::{Secret, Secrets};
+pub(crate) use secret::{lines as secret_lines, read_file as read_secret_file};
 pub use webhook::{Hmac, SignatureEncoding, StandardWebhooks, Webhook};
 
 use read::{Report, Section};
@@ -53,6 +56,9 @@ pub struct Config {
     /// The bound on an orderly stop, from the signal to the exit. Default 25 s, under Kubernetes's 30 s.
     #[serde(serialize_with = "durations::duration")]
     pub drain_timeout: Duration,
+    /// How often secret files are read again, to find out whether they changed. Default 5 s.
+    #[serde(serialize_with = "durations::duration")]
+    pub reread_secrets: Duration,
     /// What is logged.
     pub log: Log,
     /// Kafka.
@@ -138,6 +144,9 @@ impl Config {
         let drain_timeout = root.or("drain_timeout", Duration::from_secs(25));
         let fits = (Duration::from_secs(1)..=Duration::from_mins(10)).contains(&drain_timeout);
         root.check("drain_timeout", fits, "must be from 1s to 10m");
+        let reread_secrets = root.or("reread_secrets", Duration::from_secs(5));
+        let fits = (Duration::from_millis(100)..=Duration::from_hours(1)).contains(&reread_secrets);
+        root.check("reread_secrets", fits, "must be from 100ms to 1h");
         let log = Log::read(root.section("log"));
         let kafka = Kafka::read(root.section("kafka"), environment.host_name.as_deref());
         let ingest = Ingest::read(root.section("ingest"));
@@ -145,7 +154,22 @@ impl Config {
         let reconciler = Reconciler::read(root.section("reconciler"));
         let personal_data = PersonalData::read(root.section("personal_data"));
         let projects = Project::read_all(&mut root);
-        Some(Config { drain_timeout, log, kafka, ingest, admin, reconciler, personal_data: personal_data?, projects })
+        root.check(
+            "ingest.project_share",
+            ingest.gives_room_to(projects.len()),
+            "leaves a project no room for one body of body_limit: raise it, max_in_flight or max_bytes_in_flight",
+        );
+        Some(Config {
+            drain_timeout,
+            reread_secrets,
+            log,
+            kafka,
+            ingest,
+            admin,
+            reconciler,
+            personal_data: personal_data?,
+            projects,
+        })
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::durations::{self, ByteSize};
 use super::encryption::Encryption;
+use super::list::List;
 use super::read::Section;
 use super::schedules::{Aml, Deletions, Failures, Rechecks, Relooks, Sweeps};
-use super::secret::Secret;
+use super::secret::{self, Secrets};
 use super::values::choice;
 use super::webhook::Webhook;
 use models::{ProjectId, Time};
@@ -28,8 +29,20 @@ choice! {
     Fetch {
         /// The whole document; a change of personal data is noticed (and told without values).
         Full = "full",
-        /// Status parts only; no personal data crosses the wire.
+        /// Only the parts `kyc` and `aml`, in three requests for each look. Names, birth dates, addresses, documents and
+        /// images are then never sent to this process, but for what ARGOS repeats inside `kyc.attempts`, which is skipped
+        /// unread. Times, reviewer and user id are not in these parts, and are told as absent.
         KycAmlOnly = "kyc_aml_only",
+    }
+}
+
+impl Fetch {
+    /// How many requests a look costs.
+    pub const fn requests_per_look(self) -> u32 {
+        match self {
+            Fetch::Full => 1,
+            Fetch::KycAmlOnly => 3,
+        }
     }
 }
 
@@ -40,8 +53,10 @@ pub struct Project {
     pub id: ProjectId,
     /// The REST interface. Default `https://rest-api.argosidentity.com/v3` (ARGOS protocol, section 4.1).
     pub base_url: Url,
-    /// The project's API key. Required.
-    pub api_key: Secret,
+    /// The project's API key. `api_key_file` may have two lines while one is exchanged for the other: the first is
+    /// used, and the second is tried when ARGOS refuses the first. Required.
+    #[serde(serialize_with = "secret::as_one")]
+    pub api_key: Secrets,
     /// Requests a second to ARGOS, by each replica. Default 5.
     pub requests_per_second: f64,
     /// Requests a day to ARGOS, over all replicas. Default 400,000.
@@ -65,6 +80,8 @@ pub struct Project {
     pub webhook: Webhook,
     /// Whether ARGOS encrypts for this project.
     pub encryption: Encryption,
+    /// How its list is asked.
+    pub list: List,
     /// List walks that repair what webhooks lost.
     pub sweeps: Sweeps,
     /// When to look again at what is not settled.
@@ -100,9 +117,10 @@ impl Project {
         let request_timeout = timeout(&mut section, "request_timeout", 10);
         let response_limit = response_limit(&mut section);
         let (baseline, live_since) = baseline(&mut section);
-        let fetch = fetch(&mut section);
-        let webhook = Webhook::read(&mut section);
-        let encryption = Encryption::read(section.section("encryption"));
+        let fetch = section.or("fetch", Fetch::Full);
+        let encryption = Encryption::read(section.section("encryption"), api_key.as_ref());
+        let webhook = Webhook::read(&mut section, encryption.authenticates());
+        let list = List::read(section.section("list"));
         let sweeps = Sweeps::read(&mut section);
         let rechecks = Rechecks::read(section.section("rechecks"));
         let failures = Failures::read(section.section("failures"));
@@ -123,6 +141,7 @@ impl Project {
             fetch,
             webhook,
             encryption,
+            list,
             sweeps,
             rechecks,
             failures,
@@ -139,11 +158,12 @@ fn id(section: &mut Section<'_>, seen: &mut BTreeSet<ProjectId>) -> Option<Proje
     Some(id)
 }
 
-fn api_key(section: &mut Section<'_>) -> Option<Secret> {
-    let key = section.required_secret("api_key")?;
-    let plain = key.expose().bytes().all(|byte| byte.is_ascii_graphic());
-    section.check("api_key", plain, "must have visible ASCII characters only: it travels in a header");
-    Some(key)
+fn api_key(section: &mut Section<'_>) -> Option<Secrets> {
+    let keys = section.required_lines("api_key")?;
+    if let Err(error) = argos::ApiKeys::new(keys.wrapped()) {
+        section.wrong("api_key", error.to_string());
+    }
+    Some(keys)
 }
 
 /// Requests a second and a day.
@@ -157,13 +177,6 @@ fn budget(section: &mut Section<'_>) -> (f64, u64) {
     let day = section.or("requests_per_day", 400_000);
     section.check("requests_per_day", day > 0, "must be at least 1");
     (second, day)
-}
-
-/// Leaving personal data out of requests is a promise: better refused than quietly broken.
-fn fetch(section: &mut Section<'_>) -> Fetch {
-    let fetch = section.or("fetch", Fetch::Full);
-    section.check("fetch", fetch == Fetch::Full, "is not supported by this release; only \"full\" is");
-    fetch
 }
 
 fn response_limit(section: &mut Section<'_>) -> ByteSize {

@@ -22,8 +22,17 @@ pub struct Sweeps {
     pub recent: Sweep,
     /// What is a month old at most. Default: every 6 h, created within 31 days.
     pub month: Sweep,
-    /// All of it. Default: every 7 days.
+    /// All of it. Default: every 7 days. The first one is day one: everything that is there.
     pub full: Sweep,
+    /// What is younger is left to the next walk: a list may lag behind. Default 1 min.
+    #[serde(serialize_with = "durations::duration")]
+    pub lag: Duration,
+    /// The share of the budget that day one's looks may take. Default 0.5.
+    pub first_walk_share: f64,
+    /// After so many pages in a row that bring nothing new a walk is given up, and told as incomplete. Default 20.
+    pub stalled_after: u32,
+    /// How many submissions a day are expected, for the estimate of `config check`. Default 1,000.
+    pub expected_per_day: u64,
 }
 
 /// One list walk.
@@ -44,11 +53,19 @@ fn optional_duration<S: Serializer>(span: &Option<Duration>, out: S) -> Result<S
 
 impl Sweeps {
     pub(super) fn read(parent: &mut Section<'_>) -> Sweeps {
-        if parent.has("sweeps") {
-            parent.warn("sweeps", "is checked, but this release does not sweep yet");
-        }
         let mut section = parent.section("sweeps");
+        let lag = section.or("lag", MINUTE);
+        section.check("lag", lag <= HOUR, "must be 1h at most");
+        let first_walk_share = section.or("first_walk_share", 0.5);
+        section.check("first_walk_share", (0.01..=1.0).contains(&first_walk_share), "must be from 0.01 to 1");
+        let stalled_after = section.or("stalled_after", 20);
+        section.check("stalled_after", stalled_after > 1, "must be at least 2");
+        let expected_per_day = section.or("expected_per_day", 1_000);
         Sweeps {
+            lag,
+            first_walk_share,
+            expected_per_day,
+            stalled_after,
             recent: Sweep::read(section.section("recent"), 5 * MINUTE, Some(3 * DAY)),
             month: Sweep::read(section.section("month"), 6 * HOUR, Some(31 * DAY)),
             full: Sweep::read(section.section("full"), 7 * DAY, None),
@@ -59,7 +76,7 @@ impl Sweeps {
 impl Sweep {
     fn read(mut section: Section<'_>, every: Duration, created_within: Option<Duration>) -> Sweep {
         let every = section.or("every", every);
-        section.check("every", (MINUTE..=LONGEST).contains(&every), "must be from 1m to 366d");
+        section.check("every", (SECOND..=LONGEST).contains(&every), "must be from 1s to 366d");
         let created_within = created_within.map(|default| section.or("created_within", default));
         let covers = created_within.is_none_or(|within| within >= every && within <= LONGEST);
         section.check("created_within", covers, "must be at least `every`, and 366d at most");

@@ -5,6 +5,7 @@
 
 use super::problem::Problem;
 use super::read::Section;
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
 use std::io::Read;
@@ -68,6 +69,17 @@ impl Serialize for Secrets {
     }
 }
 
+/// Shows several as if they were one: for a key that takes one, and whose file may have two for a while.
+pub(super) fn as_one<S: Serializer>(secrets: &Secrets, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_str(&redacted(secrets.file()))
+}
+
+/// The secrets in a file with one a line: blank lines and those with `#` first are left out.
+pub(crate) fn lines(text: &str) -> Vec<SecretString> {
+    let lines = text.lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(SecretString::from).collect()
+}
+
 /// What stands for a secret wherever it could be seen.
 pub(super) fn redacted(file: Option<&Path>) -> String {
     match file {
@@ -99,16 +111,28 @@ impl Section<'_> {
         self.secret(key)
     }
 
+    /// The one secret `key`, or the lines of the file that `key_file` names, as in [`Section::secrets`]; one of the two
+    /// must be there.
+    pub(super) fn required_lines(&mut self, key: &str) -> Option<Secrets> {
+        if !self.has(key) && !self.has(&file_key(key)) {
+            self.error(key, Problem::Value(format!("is required (or `{}`)", file_key(key))));
+        }
+        let (inline, file) = self.either::<String>(key)?;
+        self.list(key, inline.map(|text| vec![text]), file)
+    }
+
     /// The list `key`, or the lines of the file that `key_file` names; blank lines and those with `#` first are left out.
     pub(super) fn secrets(&mut self, key: &str) -> Option<Secrets> {
         let (inline, file) = self.either::<Vec<String>>(key)?;
+        self.list(key, inline, file)
+    }
+
+    fn list(&mut self, key: &str, inline: Option<Vec<String>>, file: Option<PathBuf>) -> Option<Secrets> {
         let (shown, values): (_, Vec<SecretString>) = match &file {
             None => (key.to_owned(), inline?.iter().map(|text| SecretString::from(text.trim())).collect()),
             Some(path) => {
                 let whole = self.read_secret(&file_key(key), path)?;
-                let lines = whole.expose_secret().lines().map(str::trim);
-                let wanted = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-                (file_key(key), wanted.map(SecretString::from).collect())
+                (file_key(key), lines(whole.expose_secret()))
             }
         };
         if values.is_empty() || values.iter().any(|value| value.expose_secret().is_empty()) {
@@ -133,8 +157,8 @@ impl Section<'_> {
 
     /// Reads a secret file.
     pub(super) fn read_secret(&self, key: &str, path: &Path) -> Option<SecretString> {
-        match read_bounded(path) {
-            Ok(text) => Some(SecretString::from(text.trim())),
+        match read_file(path) {
+            Ok(text) => Some(text),
             Err(reason) => {
                 self.error(key, Problem::Unreadable { path: path.display().to_string(), reason });
                 None
@@ -147,12 +171,14 @@ pub(super) fn file_key(key: &str) -> String {
     format!("{key}_file")
 }
 
-fn read_bounded(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
+/// The text of a secret file, without the space around it. The error says why not, and nothing of the content.
+pub(crate) fn read_file(path: &Path) -> Result<SecretString, String> {
+    let mut bytes = Zeroizing::new(Vec::new());
     let file = std::fs::File::open(path).map_err(|error| error.kind().to_string())?;
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.kind().to_string())?;
     if bytes.len() as u64 > LARGEST {
         return Err("larger than 64 KiB".to_owned());
     }
-    String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned())
+    let text = std::str::from_utf8(&bytes).map_err(|_| "not UTF-8 text".to_owned())?;
+    Ok(SecretString::from(text.trim()))
 }

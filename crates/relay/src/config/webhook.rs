@@ -74,11 +74,11 @@ const SHORT_SECRET: usize = 32;
 const SHORT_STANDARD_SECRET: usize = 32;
 
 impl Webhook {
-    pub(super) fn read(parent: &mut Section<'_>) -> Webhook {
+    /// `sealed`: webhooks are encrypted in a way that shows who sent them, which is a method too.
+    pub(super) fn read(parent: &mut Section<'_>, sealed: bool) -> Webhook {
         let mut section = parent.section("webhook");
-        let wants_any = ["source_ip", "path_tokens", "path_tokens_file", "hmac", "standard_webhooks"]
-            .iter()
-            .any(|method| section.has(method));
+        let methods = ["source_ip", "path_tokens", "path_tokens_file", "hmac", "standard_webhooks"];
+        let wants_any = sealed || methods.iter().any(|method| section.has(method));
         let webhook = Webhook {
             source_ip: source_ip(&mut section),
             path_tokens: path_tokens(&mut section),
@@ -89,7 +89,7 @@ impl Webhook {
         match (wants_any, webhook.unauthenticated) {
             (false, false) => parent.wrong(
                 "webhook",
-                "needs at least one of source_ip, path_tokens_file, hmac, standard_webhooks; or unauthenticated = true, which takes webhooks from anybody",
+                "needs at least one of source_ip, path_tokens_file, hmac, standard_webhooks, or encryption.mode = \"aes-256-gcm\"; or unauthenticated = true, which takes webhooks from anybody",
             ),
             (false, true) => section.warn(
                 "unauthenticated",

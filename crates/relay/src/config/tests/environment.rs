@@ -31,11 +31,11 @@ fn the_environment_overrides_the_file() {
     assert_eq!(config.kafka.topics.events, "other");
     assert_eq!(config.ingest.trusted_proxies.len(), 2);
     let [acme, beta] = config.projects.as_slice() else { panic!("two projects") };
-    assert_eq!(acme.api_key.expose(), "from-the-environment");
+    assert_eq!(acme.api_key.wrapped()[0].expose_secret(), "from-the-environment");
     assert!((acme.requests_per_second - 2.5).abs() < f64::EPSILON);
     assert_eq!(acme.rechecks.ladder.len(), 2);
     assert_eq!(acme.sweeps.recent.every, Duration::from_hours(1));
-    assert_eq!(beta.api_key.expose(), "true");
+    assert_eq!(beta.api_key.wrapped()[0].expose_secret(), "true");
     assert_eq!(beta.webhook.source_ip.as_ref().unwrap().len(), 1);
 }
 

@@ -25,7 +25,7 @@ fn the_example_loads_and_reads_its_secrets() {
     fs::write(&path, text).unwrap();
     let loaded = Config::load(&path, &environment(&[])).unwrap();
     let project = &loaded.config.projects[0];
-    assert_eq!(project.api_key.expose(), "secret-api-key");
+    assert_eq!(project.api_key.wrapped()[0].expose_secret(), "secret-api-key");
     assert_eq!(project.webhook.path_tokens.as_ref().unwrap().wrapped().len(), 2);
     let warned: Vec<_> = loaded.warnings.iter().map(|warning| warning.key.as_str()).collect();
     assert_eq!(warned, ["projects[0].requests_per_day", "projects[0].sweeps"]);

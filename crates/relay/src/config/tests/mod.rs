@@ -1,11 +1,13 @@
 //! What the configuration accepts, refuses and shows. The rows of its rules stand in `tests/rules.txt`.
 
+mod encryption;
 mod environment;
 mod example;
 mod rules;
 mod total;
 
 use super::*;
+use secrecy::ExposeSecret;
 use std::fs;
 use tempfile::TempDir;
 use toml::Value;
@@ -83,8 +85,8 @@ fn what_must_be_there_is_listed_at_once() {
             "personal_data.digest_key: is required (or `digest_key_file`)",
             "projects[0].id: is required",
             "projects[0].api_key: is required (or `api_key_file`)",
-            "projects[0].webhook: needs at least one of source_ip, path_tokens_file, hmac, standard_webhooks; or \
-             unauthenticated = true, which takes webhooks from anybody",
+            "projects[0].webhook: needs at least one of source_ip, path_tokens_file, hmac, standard_webhooks, or \
+             encryption.mode = \"aes-256-gcm\"; or unauthenticated = true, which takes webhooks from anybody",
             "projects[1].api_key: is required (or `api_key_file`)",
         ]
     );
@@ -137,7 +139,7 @@ fn relative_secret_files_start_at_the_configuration() {
     let path = folder.path().join("relay.toml");
     fs::write(&path, MINIMAL.replace("api_key = \"api-key-in-the-clear\"", "api_key_file = \"key\"")).unwrap();
     let config = Config::load(&path, &environment(&[])).unwrap().config;
-    assert_eq!(config.projects[0].api_key.expose(), "secret-api-key");
+    assert_eq!(config.projects[0].api_key.wrapped()[0].expose_secret(), "secret-api-key");
 }
 
 #[test]
@@ -159,11 +161,54 @@ fn unreadable_files_say_why() {
     let errors = Config::load(&path, &environment(&[])).unwrap_err();
     assert!(matches!(errors[0].problem, Problem::Unreadable { .. }), "{errors:?}");
     for (content, why) in
-        [(vec![0xff; 4], "not UTF-8"), (vec![b'x'; 70_000], "larger than 64 KiB"), (vec![b' '], "is empty")]
+        [(vec![0xff; 4], "not UTF-8"), (vec![b'x'; 70_000], "larger than 64 KiB"), (vec![b' '], "at least one")]
     {
         fs::write(folder.path().join("key"), content).unwrap();
         fs::write(&path, MINIMAL.replace("api_key = \"api-key-in-the-clear\"", "api_key_file = \"key\"")).unwrap();
         let errors = Config::load(&path, &environment(&[])).unwrap_err();
         assert!(errors[0].to_string().contains(why), "{errors:?}");
     }
+}
+
+#[test]
+fn the_files_of_tls_are_named_when_they_are_of_no_use() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("relay.toml");
+    let tls = "[ingest.tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n";
+    fs::write(&path, format!("{tls}{MINIMAL}")).unwrap();
+    let certificate = "-----BEGIN CERTIFICATE-----\naHVzaA==\n-----END CERTIFICATE-----\n";
+    for (cert, key, expected) in [
+        ("hush", "hush", "ingest.tls.cert_file: the certificate file holds no certificate"),
+        (certificate, "hush", "ingest.tls.key_file: the key file holds no unencrypted private key"),
+        (
+            certificate,
+            &certificate.replace("CERTIFICATE", "PRIVATE KEY"),
+            "ingest.tls.key_file: the private key is none",
+        ),
+    ] {
+        fs::write(folder.path().join("tls.crt"), cert).unwrap();
+        fs::write(folder.path().join("tls.key"), key).unwrap();
+        let errors = Config::load(&path, &environment(&[])).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].to_string().starts_with(expected), "{errors:?}");
+        assert!(!format!("{errors:?}").contains("hush"), "{errors:?}");
+    }
+}
+
+#[test]
+fn an_api_key_file_may_have_two_lines_and_no_more() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("relay.toml");
+    fs::write(&path, MINIMAL.replace("api_key = \"api-key-in-the-clear\"", "api_key_file = \"key\"")).unwrap();
+    let load = |content: &str| {
+        fs::write(folder.path().join("key"), content).unwrap();
+        Config::load(&path, &environment(&[]))
+    };
+    let config = load("new-key\nold-key\n").unwrap().config;
+    let keys: Vec<_> = config.projects[0].api_key.wrapped().iter().map(ExposeSecret::expose_secret).collect();
+    assert_eq!(keys, ["new-key", "old-key"]);
+    let shown = toml::to_string(&config).unwrap();
+    assert!(shown.contains("api_key = \"[redacted, from ") && !shown.contains("new-key"), "{shown}");
+    let errors = load("secret-1\nsecret-2\nsecret-3").unwrap_err();
+    assert!(errors[0].to_string().contains("more than 2 API keys"), "{errors:?}");
+    assert!(!format!("{errors:?}").contains("secret-"), "{errors:?}");
 }
