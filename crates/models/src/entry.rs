@@ -204,6 +204,11 @@ impl Entry {
         self.sequence > 0 || self.published.is_some() || self.grave.is_some()
     }
 
+    /// Whether it published nothing, and a GET showed no such submission.
+    pub fn is_unknown(&self) -> bool {
+        !self.has_history() && self.pending.as_ref().is_some_and(|pending| pending.absent_since.is_some())
+    }
+
     /// Whether an operator had it erased.
     pub fn is_erased(&self) -> bool {
         self.grave.is_some_and(|grave| grave.reason == GraveReason::Erased)

@@ -8,6 +8,7 @@
 //! Path: the ledger's events enter [`state`]; [`queue`] picks a key; [`driver`] makes the look; [`decision`] decides;
 //! `state/batch.rs` commits. [`memory`] is a ledger without Kafka, for tests, simulation and the demo.
 
+pub mod breaker;
 pub mod budget;
 pub mod clock;
 pub mod decision;

@@ -10,7 +10,8 @@
 
 mod project;
 
-pub use crate::budget::{ProjectBudget, Turned};
+pub use crate::breaker::Turned;
+pub use crate::budget::ProjectBudget;
 
 use models::{Key, Lane, LookError, Standing, Time};
 use project::Project;

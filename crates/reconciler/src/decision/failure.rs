@@ -52,10 +52,20 @@ fn unknown_project(case: &Case<'_>, mut entry: Entry, letter: DeadLetter, rng: &
     decision
 }
 
-/// Sets a look aside that could not be made: no budget, or an open breaker. Counts no failure.
-pub fn park(case: &Case<'_>, due: Time, rng: &mut fastrand::Rng) -> Decision {
+/// Sets a look aside that could not be made: no budget, or an open breaker. Counts no failure. An id that nobody knew
+/// when it was asked for does not outlive its ladder, however short the budget is: it is forgotten.
+pub fn park(case: &Case<'_>, mut due: Time, rng: &mut fastrand::Rng) -> Decision {
     let pending = case.wake.pending(case.entry);
     let mut entry = case.entry.cloned().unwrap_or_default();
+    if let Some(since) = pending.absent_since.filter(|_| entry.is_unknown()) {
+        let ends = schedule::ladder_end(case.policy, since);
+        if ends <= case.now {
+            let mut decision = Decision::quiet(Outcome::Forgotten, None);
+            decision.notifications = schedule::unconfirmed(case, &pending);
+            return decision;
+        }
+        due = due.min(ends);
+    }
     entry.check = Some(Check { due: schedule::later(due, rng), reason: CheckReason::Parked });
     entry.pending = Some(Box::new(pending));
     Decision::quiet(Outcome::Parked, Some(entry))

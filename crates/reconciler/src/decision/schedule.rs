@@ -28,6 +28,11 @@ pub(super) fn ladder(policy: &Policy, since: Time, now: Time, rng: &mut fastrand
     None
 }
 
+/// When a ladder that began at `since` ends.
+pub(super) fn ladder_end(policy: &Policy, since: Time) -> Time {
+    policy.ladder.iter().fold(since, |end, pause| end + *pause)
+}
+
 /// The next step for the claims that wait, if any do and their ladder has not ended.
 pub(super) fn claims(case: &Case<'_>, pending: &mut Pending, rng: &mut fastrand::Rng) -> Option<Time> {
     if pending.claims.is_empty() {

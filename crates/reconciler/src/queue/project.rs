@@ -1,7 +1,8 @@
 //! The queue of one project: who is next, and whether anybody may go.
 
 use super::{Class, Next, Recorded, Ticket};
-use crate::budget::{Breaker, Budget, Permit, ProjectBudget};
+use crate::breaker::{Breaker, Permit};
+use crate::budget::{Budget, ProjectBudget};
 use crate::standing::{Refused, Standings};
 use models::{LookError, Standing, Time};
 use std::collections::VecDeque;

@@ -79,6 +79,22 @@ fn who_asks_nothing_writes_nothing_more() {
 }
 
 #[test]
+fn who_asks_all_at_once_waits_for_the_next_record() {
+    let mut standings = Standings::new(budget(1.0, 1_000, 5));
+    standings.hold(0, 1, None, at(0));
+    commit(&mut standings, at(0));
+    // Twenty seconds' worth, and one look.
+    assert_eq!(standings.take(at(0), 21), Ok(()));
+    assert_eq!(standings.take(at(0), 1), Err(Refused::Unwritten));
+    assert_eq!(standings.next_write(at(1)), Some(at(10_000)));
+    assert_eq!(commit(&mut standings, at(9_999)).len(), 0);
+    assert_eq!(commit(&mut standings, at(10_000)).len(), 1);
+    assert_eq!(standings.take(at(10_000), 1), Ok(()));
+    standings.take(at(10_000), 20).unwrap();
+    assert_eq!(standings.next_write(at(5_000)), Some(at(5_000)), "a clock set back does not hold it up");
+}
+
+#[test]
 fn a_clock_set_back_starts_no_day_and_no_hour_anew() {
     let mut standings = Standings::new(budget(1_000.0, 2, 1));
     standings.hold(0, 1, None, at(DAY + 10));

@@ -88,8 +88,7 @@ impl State {
 
 /// An id that nobody knew is asked for at its own pace, whatever hints of it come.
 fn class_of_hint(lane: Lane, entry: Option<&Entry>) -> Class {
-    let unknown = |entry: &Entry| entry.check.is_some_and(|check| check.reason == CheckReason::UnknownId);
-    if entry.is_some_and(unknown) { Class::Unknown } else { lane.into() }
+    if entry.is_some_and(Entry::is_unknown) { Class::Unknown } else { lane.into() }
 }
 
 /// Whether a list row shows nothing that the entry does not hold.

@@ -193,15 +193,18 @@ fn waits_for_nobody(case: &Case<'_>) -> bool {
 /// Which class a look of ours belongs to.
 pub(super) fn class_of(entry: &Entry) -> Class {
     let Some(check) = entry.check else { return Class::Bulk };
+    if entry.is_unknown() {
+        return Class::Unknown;
+    }
     match check.reason {
         CheckReason::Unconfirmed
         | CheckReason::StaleRead
         | CheckReason::SuspectedDeletion
         | CheckReason::AmlExpected => Class::Live,
-        CheckReason::UnknownId => Class::Unknown,
         CheckReason::Failed | CheckReason::Parked if is_pressing(entry) => Class::Live,
         CheckReason::Failed
         | CheckReason::Parked
+        | CheckReason::UnknownId
         | CheckReason::Incomplete
         | CheckReason::UnderReview
         | CheckReason::DeadLettered

@@ -70,7 +70,7 @@ impl SweepRules {
     }
 
     /// When the sweep has something to do; `None` = not before something else happens. `full` is the memo of the
-    /// project's full sweep: until its first walk has ended `month` waits, since it covers it; `recent` walks beside it.
+    /// project's full sweep: until its first walk has ended, which covers them, the shorter ones wait for their own interval.
     pub(super) fn due(&self, sweep: Sweep, memo: &SweepMemo, full: &SweepMemo) -> Option<Time> {
         if memo.walk.is_some() {
             return Some(Time::MIN);
@@ -84,7 +84,9 @@ impl SweepRules {
         match memo.last {
             Some(last) if last.complete => Some(last.started_at + cadence.every),
             Some(last) => Some((last.started_at + cadence.every).max(last.ended_at + PAUSE_AFTER_GIVING_UP)),
-            None => (sweep != Sweep::Month || full.last.is_some()).then_some(Time::MIN),
+            None if sweep == Sweep::Full || full.last.is_some() => Some(Time::MIN),
+            // A first walk that takes days is no reason to repair nothing meanwhile.
+            None => full.walk.as_ref().map(|walk| walk.started_at + cadence.every),
         }
     }
 

@@ -55,6 +55,12 @@ fn rules() -> SweepRules {
     SweepRules { requests_per_second: f64::INFINITY, ..SweepRules::default() }
 }
 
+/// Rules by which nothing but the full sweep is due in the time of a test.
+fn only_full() -> SweepRules {
+    let never = Cadence { every: Duration::from_hours(24 * 365), created_within: None };
+    SweepRules { recent: never, month: never, ..rules() }
+}
+
 fn walked(started: i64, complete: bool) -> SweepMemo {
     let started_at = at(started);
     let last = Some(Walked { started_at, ended_at: started_at, complete, totals: Totals::default() });

@@ -73,6 +73,7 @@ async fn bulk_keeps_its_share_beside_more_live_work_than_the_budget_allows() {
     for id in 0..2_000 {
         for (lane, key) in [(Lane::Live, key(id)), (Lane::Bulk, key(100_000 + id))] {
             lab.world.set(&key, KycStatus::Rejected);
+            lab.world.unlisted.lock().unwrap().insert(key.clone());
             lab.hint_in(lane, &key, None, |_| {}).await;
         }
     }
@@ -103,7 +104,7 @@ async fn one_projects_breaker_delays_nobody_else_and_holds_no_offset() {
     tokio::time::sleep(Duration::from_hours(1)).await;
     assert_eq!(lab.broker.unsettled(), 0, "what waits for the breaker waits in the ledger, not in the topic");
     let asked = lab.world.looks.lock().unwrap().iter().filter(|(key, _)| key.project() == "beta").count();
-    assert!(asked <= 70, "{asked} keys were tried: a wrong key is never hammered");
+    assert!(asked <= 110, "{asked} keys were tried: a wrong key is never hammered");
     task.abort();
     let looks = || (0..1_100).map(|id| lab.world.looks(&key(id))).sum::<usize>();
     drop(stop);

@@ -74,7 +74,7 @@ fn a_restored_walk_goes_on_at_its_page() {
         totals: Totals { pages: 7, ..Totals::default() },
     };
     let memo = SweepMemo { walk: Some(walk), ..SweepMemo::default() };
-    let mut sweeper = settled(SweepRules { stalled_after: 2, ..rules() }, &[(Sweep::Full, memo)]);
+    let mut sweeper = settled(SweepRules { stalled_after: 2, ..only_full() }, &[(Sweep::Full, memo)]);
     let run = begin(&mut sweeper, 0);
     assert_eq!((run.query.cursor.clone(), run.query.to), (cursor("7"), Some(at(-HOUR))));
     let step = stage(&mut sweeper, &run, &page(&["z"], Some("7")), 0);

@@ -50,7 +50,7 @@ fn a_hint_carries_the_row_claims_nothing_and_has_the_same_id_when_the_page_is_re
 
 #[test]
 fn failures_back_off_and_the_cursor_stays() {
-    let mut sweeper = sweeper(rules());
+    let mut sweeper = sweeper(only_full());
     turn(&mut sweeper, &page(&["a"], Some("1")), 0);
     let mut now = 0;
     let mut fail = |error: LookError| {
@@ -157,7 +157,7 @@ fn only_the_first_full_walk_is_paced_by_the_looks_that_it_caused() {
 
 #[test]
 fn progress_is_told_once_an_interval_with_what_waits() {
-    let mut sweeper = sweeper(rules());
+    let mut sweeper = sweeper(only_full());
     let told: Vec<usize> = [0, 10, 59, 60, 90, 120]
         .into_iter()
         .map(|second| {
