@@ -184,6 +184,28 @@ fn protected_fields_are_sealed_and_nothing_else_changes() {
     assert_eq!(opened, event.data);
 }
 
+/// Another implementation agrees: the example for consumers, where Python and its `cryptography` are installed.
+#[test]
+fn the_example_for_consumers_opens_what_is_sealed() {
+    let python = |arguments: &[&str]| std::process::Command::new("python3").args(arguments).output();
+    if !python(&["-c", "import cryptography"]).is_ok_and(|done| done.status.success()) {
+        eprintln!("NOT RUN: python3 with the package cryptography is not installed");
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let script = root.join("examples/decode_protected.py");
+    let check = "import json, runpy, sys\n\
+                 it = runpy.run_path(sys.argv[1])\n\
+                 keys = it['read_keys']('# old\\n2026-01:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\\n')\n\
+                 print(json.dumps(it['open_document'](keys, json.loads(sys.argv[2]))))";
+    let payload = record::event(&event(), Some(&sealer())).unwrap().payload.unwrap();
+    let sealed = String::from_utf8(payload).unwrap();
+    let done = python(&["-c", check, script.to_str().unwrap(), &sealed]).unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let opened: models::event::EventData = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(opened, event().data);
+}
+
 #[test]
 fn a_snapshot_is_sealed_alike_and_the_system_is_no_person() {
     let snapshot = Snapshot {

@@ -94,22 +94,34 @@ pub async fn apply(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError
 pub async fn check(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError> {
     let policies = policies(settings);
     let mut actual = describe(settings, &policies).await?;
-    let mut lines = Vec::new();
-    for policy in &policies {
-        let outcome = match actual.get(&policy.name) {
-            None => TopicOutcome::Missing,
-            Some(actual) => match findings(policy, actual) {
-                found if found.is_empty() => TopicOutcome::Fits,
-                found => TopicOutcome::Breaks(found),
-            },
-        };
-        lines.push(TopicLine { topic: policy.name.clone(), outcome });
-    }
+    let lines = policies.iter().map(|policy| line_of(policy, actual.get(&policy.name))).collect();
     let names = settings.names();
     let mut count = |name: &str| actual.remove(name).map_or(0, |one| one.partitions);
     let (hints, bulk, ledger) = (count(&names.hints), count(&names.bulk), count(&names.ledger));
     let recorded = if ledger > 0 { recorded(settings).await? } else { None };
     Ok(TopicsReport { lines, layout: layout_findings(hints, bulk, ledger, recorded) })
+}
+
+/// As [`check`], but of the two topics of hints only: what the front door alone needs, with no right to any other topic.
+pub async fn check_hints(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError> {
+    let names = settings.names();
+    let mut policies = policies(settings).to_vec();
+    policies.retain(|policy| [&names.hints, &names.bulk].contains(&&policy.name));
+    let actual = describe(settings, &policies).await?;
+    let lines = policies.iter().map(|policy| line_of(policy, actual.get(&policy.name))).collect();
+    let count = |name: &str| actual.get(name).map_or(0, |one| one.partitions);
+    let (hints, bulk) = (count(&names.hints), count(&names.bulk));
+    // The ledger is not ours to look at here; as if it fitted.
+    Ok(TopicsReport { lines, layout: layout_findings(hints, bulk, hints, Some(hints)) })
+}
+
+fn line_of(policy: &TopicPolicy, actual: Option<&Actual>) -> TopicLine {
+    let outcome = match actual.map(|actual| findings(policy, actual)) {
+        None => TopicOutcome::Missing,
+        Some(found) if found.is_empty() => TopicOutcome::Fits,
+        Some(found) => TopicOutcome::Breaks(found),
+    };
+    TopicLine { topic: policy.name.clone(), outcome }
 }
 
 /// Whether hints, bulk hints and ledger fit together and are as the ledger was made: what `serve` asks before it

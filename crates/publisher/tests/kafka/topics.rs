@@ -45,5 +45,10 @@ async fn a_topic_that_would_break_a_promise_is_named() {
     let TopicOutcome::Breaks(found) = &line.outcome else { panic!("{line:?}") };
     assert_eq!(found[0].what, "retention.ms");
     assert!(found[0].to_string().contains("an accepted webhook is not lost"));
+    // The front door looks at its own topics only, and finds what breaks there.
+    let door = topics::check_hints(&settings).await.unwrap();
+    assert!(!door.is_ok() && door.layout.is_empty(), "{door:?}");
+    assert_eq!(door.lines.len(), 2);
+    assert!(topics::check_hints(&rig.settings).await.unwrap().is_ok());
     assert_eq!(report.layout.len(), 2, "the ledger has other partitions than the hints, and than recorded");
 }

@@ -45,7 +45,9 @@ pub(super) fn run(serve: &Serve, environment: &Environment, err: &mut impl Write
 async fn service(role: Role, config: Arc<Config>) -> anyhow::Result<Exit> {
     let registry = Registry::new();
     let metrics = KafkaMetrics::register(&registry)?;
-    let settings = config.kafka.settings();
+    let mut settings = config.kafka.settings();
+    settings.sealer = config.personal_data.sealer().context("personal_data.protect_keys")?;
+    let asked = settings.clone();
     let admin = listen("admin.listen", config.admin.listen).await?;
     let mut wiring = Wiring::new(Arc::clone(&config), Arc::new(SystemClock), registry);
     if role.takes_webhooks() {
@@ -67,11 +69,36 @@ async fn service(role: Role, config: Arc<Config>) -> anyhow::Result<Exit> {
         });
         wiring.reconciler(opener)?;
     }
-    let errors = wiring.run_until_signal(admin).await?;
+    let errors = tokio::select! {
+        errors = wiring.run_until_signal(admin) => errors?,
+        // The reconciler asks for itself, of all topics, before it starts.
+        refused = hints_break_a_promise(&asked), if !role.reconciles() => return Err(refused),
+    };
     for error in &errors {
         tracing::error!(error = %chain(error), "the service did not end in order");
     }
     Ok(if errors.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// Ends with the reason once the topics of hints are known to break a promise; never if they hold. A cluster that is away
+/// is asked again: webhooks are refused meanwhile.
+async fn hints_break_a_promise(settings: &KafkaSettings) -> anyhow::Error {
+    loop {
+        match topics::check_hints(settings).await {
+            Ok(report) if report.is_ok() => return std::future::pending().await,
+            Ok(report) => return breaks_a_promise(&report),
+            Err(error @ TopicsError::Unreachable(_)) => {
+                tracing::warn!(error = %chain(&error), "Kafka is away; the topics are not checked yet");
+            }
+            Err(error) => return error.into(),
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+}
+
+fn breaks_a_promise(report: &topics::TopicsReport) -> anyhow::Error {
+    let found = super::topics::as_text(report);
+    anyhow::anyhow!("the topics would break a promise (`topics apply` makes what is missing):\n{found}")
 }
 
 /// What a restore waits for, for `/startupz`.
@@ -106,10 +133,7 @@ async fn first_start(settings: &KafkaSettings) -> Result<Time, NotYet> {
     };
     let report = topics::check(settings).await.map_err(sort)?;
     if !report.is_ok() {
-        let found = super::topics::as_text(&report);
-        return Err(NotYet::Never(anyhow::anyhow!(
-            "the topics would break a promise (`topics apply` makes what is missing):\n{found}"
-        )));
+        return Err(NotYet::Never(breaks_a_promise(&report)));
     }
     Ok(topics::laid_out_at(settings).await.map_err(sort)?.unwrap_or_else(now))
 }
