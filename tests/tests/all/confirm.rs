@@ -66,7 +66,7 @@ async fn a_forged_webhook_publishes_nothing_forged() {
         assert_eq!(sim.forge(PROJECT, "nobody0000000", Trigger::Approved).await.status, Some(200));
     }
     // A ladder that ends while more forged claims come begins anew; the harness's has 4 steps in 4.7 s.
-    let ladders = 1 + began.elapsed().as_millis() as usize / 4_700;
+    let ladders = 1 + began.elapsed().as_millis() as u64 / 4_700;
     // Until both ladders have ended: the forged claims are then told to operators.
     let until = std::time::Instant::now() + Duration::from_secs(30);
     while check::read(&setup, check::TOPICS[3]).await.len() < 2 {
