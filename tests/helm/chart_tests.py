@@ -169,8 +169,8 @@ class Rendering(unittest.TestCase):
             self.assertRegex(told, f"{kind} .* is invalid")
 
     def test_kube_score_finds_nothing_but_what_we_want_so(self):
-        ignored = [line.split("#")[0].strip() for line in (HERE / "kube-score.txt").read_text().splitlines()]
-        flags = [part for test in filter(None, ignored) for part in ("--ignore-test", test)]
+        lines = (HERE / "kube-score.txt").read_text().splitlines()
+        flags = list(filter(None, (line.split("#")[0].strip() for line in lines)))
         for case in ("small", "production", "fixed"):
             with self.subTest(case):
                 done = subprocess.run(
