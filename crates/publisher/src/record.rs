@@ -101,8 +101,8 @@ impl Record {
 /// An event: `CloudEvents` 1.0, binary mode (Kafka protocol binding, section 3.2). `ce_sequence` has 20 digits, so that
 /// it sorts as text. `traceparent` has no prefix, as tracing tools expect it.
 pub fn event(event: &Event, sealer: Option<&Sealer>) -> Result<Record, RecordError> {
-    let sealed = sealer.map(|sealer| sealer.event(&event.key, &event.data)).transpose()?;
-    let mut record = Record::json(Topic::Events, event.key.as_str(), sealed.as_ref().unwrap_or(&event.data))?;
+    let protected = sealer.map(|sealer| sealer.event(&event.key, &event.data)).transpose()?;
+    let mut record = Record::json(Topic::Events, event.key.as_str(), protected.as_ref().unwrap_or(&event.data))?;
     record.headers.extend([
         ("ce_specversion", "1.0".to_owned()),
         ("ce_id", event.id.clone()),
@@ -126,8 +126,8 @@ pub fn snapshot(key: &Key, snapshot: Option<&Snapshot>, sealer: Option<&Sealer>)
     let Some(snapshot) = snapshot else {
         return Ok(Record::plain(Topic::State, key.as_str(), None));
     };
-    let sealed = sealer.map(|sealer| sealer.snapshot(key, snapshot)).transpose()?;
-    Record::json(Topic::State, key.as_str(), sealed.as_ref().unwrap_or(snapshot))
+    let protected = sealer.map(|sealer| sealer.snapshot(key, snapshot)).transpose()?;
+    Record::json(Topic::State, key.as_str(), protected.as_ref().unwrap_or(snapshot))
 }
 
 /// A ledger entry, or its deletion, on the partition whose offsets ride along.

@@ -13,6 +13,7 @@ fn sealer(keys: &[&str], nonces: Nonces) -> Sealer {
     Sealer::new(fields, SealingKeys::read(keys.iter().copied()).unwrap(), nonces)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the form of a source of nonces")]
 fn fixed() -> Option<Nonce> {
     Some([7; NONCE])
 }
@@ -27,17 +28,17 @@ fn a_value_is_sealed_as_documented() {
 
 #[test]
 fn a_sealed_value_belongs_to_its_submission_and_field_and_cannot_be_altered() {
-    let sealer = sealer(&[OLD], fixed);
-    let sealed = sealer.seal(&key(), Field::UserId, "u-1001").unwrap();
+    let keys = sealer(&[OLD], fixed);
+    let sealed = keys.seal(&key(), Field::UserId, "u-1001").unwrap();
     let other = Key::parse("acme/other").unwrap();
-    assert_eq!(sealer.open(&other, Field::UserId, &sealed), Err(OpenError::Tag));
-    assert_eq!(sealer.open(&key(), Field::Reviewer, &sealed), Err(OpenError::Tag));
+    assert_eq!(keys.open(&other, Field::UserId, &sealed), Err(OpenError::Tag));
+    assert_eq!(keys.open(&key(), Field::Reviewer, &sealed), Err(OpenError::Tag));
     let altered = sealed.replacen("BwcH", "BwcI", 1);
-    assert_eq!(sealer.open(&key(), Field::UserId, &altered), Err(OpenError::Tag));
+    assert_eq!(keys.open(&key(), Field::UserId, &altered), Err(OpenError::Tag));
     for broken in
         ["u-1001", "sealed:v2:2026-01:AAAA", "sealed:v1:2026-01", "sealed:v1:2026-01:AAAA", "sealed:v1:2026-01:*"]
     {
-        assert_eq!(sealer.open(&key(), Field::UserId, broken), Err(OpenError::Form), "{broken}");
+        assert_eq!(keys.open(&key(), Field::UserId, broken), Err(OpenError::Form), "{broken}");
     }
 }
 
@@ -83,10 +84,10 @@ fn keys_that_cannot_be_used_are_named_by_place_only() {
 proptest! {
     #[test]
     fn whatever_is_sealed_opens_to_the_same(clear in ".{0,200}") {
-        let sealer = sealer(&[OLD], fixed);
-        let sealed = sealer.seal(&key(), Field::ReasonText, &clear).unwrap();
+        let keys = sealer(&[OLD], fixed);
+        let sealed = keys.seal(&key(), Field::ReasonText, &clear).unwrap();
         prop_assert!(clear.is_empty() || !sealed.contains(&clear));
-        prop_assert_eq!(sealer.open(&key(), Field::ReasonText, &sealed).unwrap(), clear);
+        prop_assert_eq!(keys.open(&key(), Field::ReasonText, &sealed).unwrap(), clear);
     }
 
     #[test]

@@ -172,16 +172,16 @@ fn protected_fields_are_sealed_and_nothing_else_changes() {
     assert_eq!(sealed.headers, clear.headers, "ids and types do not depend on keys");
 
     let read: models::event::EventData = serde_json::from_slice(&sealed.payload.unwrap()).unwrap();
-    let (mut opened, sealer) = (read.clone(), sealer());
+    let (mut clear_again, keys) = (read.clone(), sealer());
     let open = |field, value: &mut Option<String>| {
-        let text = sealer.open(&key(), field, value.as_deref().unwrap()).unwrap();
+        let text = keys.open(&key(), field, value.as_deref().unwrap()).unwrap();
         *value = Some(text);
     };
-    open(Field::UserId, &mut opened.submission.user_id);
-    let kyc = opened.kyc.as_mut().unwrap();
+    open(Field::UserId, &mut clear_again.submission.user_id);
+    let kyc = clear_again.kyc.as_mut().unwrap();
     open(Field::Reviewer, &mut kyc.reviewer);
     open(Field::ReasonText, &mut kyc.reasons[0].text);
-    assert_eq!(opened, event.data);
+    assert_eq!(clear_again, event.data);
 }
 
 /// Another implementation agrees: the example for consumers, where Python and its `cryptography` are installed.

@@ -98,9 +98,9 @@ pub(super) fn work(shared: &Shared, jobs: &Jobs, events: &Events, signals: &Sync
                 continue;
             };
             match restorer.restore(&mut restore) {
-                Ok(restored) => {
+                Ok(done) => {
                     shared.metrics.restore_seconds.observe(restore.job.asked.elapsed().as_secs_f64());
-                    if signals.send(Signal::Restored(restored)).is_err() {
+                    if signals.send(Signal::Restored(done)).is_err() {
                         return;
                     }
                 }
