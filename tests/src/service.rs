@@ -227,9 +227,8 @@ impl Replica {
     /// One metric, summed over the series whose labels contain a text such as `cause="sweep"`.
     pub async fn metric_of(&self, name: &str, labels: &str) -> f64 {
         let text = self.metrics().await;
-        let is_named = |line: &&str| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
-        };
+        let is_named =
+            |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'));
         let lines = text.lines().filter(is_named).filter(|line| line.contains(labels));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }

@@ -26,6 +26,11 @@ pub struct Record {
     pub value: Option<Vec<u8>>,
 }
 
+/// The value of a record that holds JSON; null for a tombstone.
+pub fn json(record: &Record) -> serde_json::Value {
+    record.value.as_deref().map_or(serde_json::Value::Null, |value| serde_json::from_slice(value).expect("JSON"))
+}
+
 /// Reads a topic from its beginning to the end that a `read_committed` client sees. Blocks: see [`read`].
 pub fn read_blocking(bootstrap: &str, topic: &str) -> Vec<Record> {
     let consumer: BaseConsumer = ClientConfig::new()

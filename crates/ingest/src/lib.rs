@@ -13,6 +13,7 @@
 pub mod admission;
 pub mod authenticate;
 pub mod client_address;
+mod debts;
 pub mod metrics;
 pub mod receive;
 pub mod rejection;

@@ -9,8 +9,9 @@
 //! that, and costs no reading; what is not signed as it must be is not decoded.
 
 use crate::admission::{Bounds, Crowd, Place};
-use crate::authenticate::{Caller, ProjectDoor};
+use crate::authenticate::{Admission, Caller, ProjectDoor};
 use crate::client_address::TrustedProxies;
+use crate::debts::Debts;
 use crate::metrics::{ACCEPTED, IGNORED, Metrics};
 use crate::rejection::Rejection;
 use crate::replay::Recent;
@@ -89,6 +90,7 @@ pub struct Door<S> {
     limits: DoorLimits,
     metrics: Metrics,
     draining: AtomicBool,
+    debts: Debts,
 }
 
 impl<S: HintSink> Door<S> {
@@ -114,12 +116,27 @@ impl<S: HintSink> Door<S> {
                 tracing::warn!(project = %id, "webhooks of this project are taken from anyone");
             }
         }
-        Door { projects, crowd, proxies, sink, clock, limits, metrics, draining: AtomicBool::new(false) }
+        Door {
+            projects,
+            crowd,
+            proxies,
+            sink,
+            clock,
+            limits,
+            metrics,
+            draining: AtomicBool::new(false),
+            debts: Debts::default(),
+        }
     }
 
     /// From now on new requests are answered 503; those that were begun are finished.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    /// Asks for the sweeps that webhooks turned away are owed; ends only when dropped.
+    pub(crate) async fn pay_debts(&self) {
+        self.debts.pay(&*self.sink, || (self.clock)()).await;
     }
 
     /// Whether a webhook that came now could be accepted, as far as is known.
@@ -174,6 +191,23 @@ impl<S: HintSink> Door<S> {
         let address = peer.and_then(|peer| self.proxies.client(peer.0, &head.headers));
         let received_at = (self.clock)();
         let admission = door.authenticate(Caller { token, address, headers: &head.headers, now: received_at })?;
+        let result = self.accept(room, admission, head, body, received_at).await;
+        if result.as_ref().is_err_and(Rejection::loses_a_webhook) {
+            self.debts.owe(door.id());
+        }
+        result
+    }
+
+    /// All that follows once the caller's address and path are known to be right.
+    async fn accept(
+        &self,
+        room: &Room,
+        admission: Admission<'_>,
+        head: Parts,
+        body: Body,
+        received_at: Time,
+    ) -> Result<Answer, Rejection> {
+        let door = &room.door;
         self.check_head(&head)?;
         if self.is_draining() {
             return Err(Rejection::Draining);

@@ -116,6 +116,21 @@ impl Rejection {
         }
     }
 
+    /// Whether a webhook of a caller that may come in is lost by it, unless it is sent again, which nobody promises.
+    pub const fn loses_a_webhook(&self) -> bool {
+        matches!(
+            self,
+            Rejection::Busy
+                | Rejection::Full
+                | Rejection::Unavailable
+                | Rejection::Draining
+                | Rejection::BodyTimeout
+                | Rejection::BodyBroken
+                | Rejection::WrongKey
+                | Rejection::Corrupt
+        )
+    }
+
     /// The word alone.
     pub const fn outcome(self) -> &'static str {
         self.row().1

@@ -32,6 +32,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -94,6 +95,10 @@ pub async fn serve<S: HintSink>(
     let connection =
         Connection { app: router(Arc::clone(&door)), tls, ends: ends.clone(), header_timeout: limits.header_timeout };
     let mut shutdown = pin!(shutdown);
+    // Ends with this function, as whatever it owes then does.
+    let mut aside = JoinSet::new();
+    let owing = Arc::clone(&door);
+    aside.spawn(async move { owing.pay_debts().await });
 
     loop {
         // Both branches may be dropped at any time: a place not used is given back, an accept not finished is not lost.

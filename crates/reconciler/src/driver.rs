@@ -38,6 +38,8 @@ pub enum LoopError {
 
 /// Hints of one page that wait for their acknowledgement at one time.
 const HINTS_AT_ONCE: usize = 256;
+/// How often ages and remainders are measured for the metrics.
+const OBSERVE: Duration = Duration::from_secs(5);
 /// Between attempts to make a request durable.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -107,6 +109,7 @@ impl<L: Ledger, T: TruthSource, S: HintSink> Reconciler<L, T, S> {
     /// caller bounds how long that may take.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), LoopError> {
         let mut stopping = false;
+        let mut observed = tokio::time::interval(OBSERVE);
         loop {
             let now = self.clock.now();
             if !stopping {
@@ -134,6 +137,7 @@ impl<L: Ledger, T: TruthSource, S: HintSink> Reconciler<L, T, S> {
                     Some(event) => self.event(event).await,
                 },
                 () = sleep(pause) => {}
+                _ = observed.tick() => self.state.observe(self.clock.now()),
                 () = stop.cancelled(), if !stopping => {
                     tracing::info!(looks = self.asking, "reconciler stops: looks under way are finished, none is begun");
                     stopping = true;

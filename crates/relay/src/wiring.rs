@@ -375,11 +375,7 @@ fn budget(project: &Project) -> ProjectBudget {
         per_second: project.requests_per_second,
         per_day: project.requests_per_day,
         deletions_per_hour: project.deletions.max_per_hour,
-        cost: match project.fetch {
-            Fetch::Full => 1,
-            // Three slices: kyc, aml, and kyc again.
-            Fetch::KycAmlOnly => 3,
-        },
+        cost: project.fetch.requests_per_look(),
     }
 }
 

@@ -95,6 +95,20 @@ fn who_asks_all_at_once_waits_for_the_next_record() {
 }
 
 #[test]
+fn a_record_never_takes_back_what_an_earlier_one_allowed() {
+    let mut standings = Standings::new(budget(10.0, 2_000, 5));
+    let spent = Standing { day: 0, spent: 1_000, ..Standing::default() };
+    standings.hold(0, 2, None, at(0));
+    standings.hold(1, 2, Some(spent), at(0));
+    // One of two has room, and so all of the rate.
+    assert_eq!(commit(&mut standings, at(0))[0].1.spent, 201);
+    standings.release(1);
+    standings.take_deletion(0, at(1)).unwrap();
+    // While this is being committed, requests go on: a smaller number would be wrong by then.
+    assert_eq!(standings.to_write(at(1))[0].1.spent, 201);
+}
+
+#[test]
 fn a_clock_set_back_starts_no_day_and_no_hour_anew() {
     let mut standings = Standings::new(budget(1_000.0, 2, 1));
     standings.hold(0, 1, None, at(DAY + 10));

@@ -7,7 +7,7 @@ use crate::config::{Config, Environment};
 use crate::oracle;
 use crate::telemetry::{self, Stream};
 use crate::wiring::{OpenLedger, Wiring, listen};
-use models::{Event, Time};
+use models::Event;
 use prometheus::Registry;
 use reconciler::clock::{Clock, SystemClock};
 use reconciler::memory::{MemoryBroker, MemoryLedger};
@@ -71,11 +71,8 @@ struct InMemory(MemoryBroker);
 impl OpenLedger for InMemory {
     type Ledger = MemoryLedger;
 
-    fn open(
-        self,
-        _stop: CancellationToken,
-    ) -> impl Future<Output = anyhow::Result<Option<(MemoryLedger, Time)>>> + Send {
-        std::future::ready(Ok(Some((self.0.join(), Time::MIN))))
+    fn open(self, _stop: CancellationToken) -> impl Future<Output = anyhow::Result<Option<MemoryLedger>>> + Send {
+        std::future::ready(Ok(Some(self.0.join())))
     }
 }
 
@@ -89,8 +86,9 @@ async fn play(demo: &Demo, mut config: Config, out: &mut impl Write) -> anyhow::
     }
     let broker = MemoryBroker::new(PARTITIONS);
     let mut wiring = Wiring::new(Arc::new(config), Arc::new(SystemClock), Registry::new());
-    wiring.ingest(door, &Arc::new(broker.clone()))?;
-    wiring.reconciler(InMemory(broker.clone()))?;
+    let sink = Arc::new(broker.clone());
+    wiring.ingest(door, &sink)?;
+    wiring.reconciler(InMemory(broker.clone()), &sink)?;
     let registry = wiring.registry().clone();
     let stop = CancellationToken::new();
     let told = stop.clone();

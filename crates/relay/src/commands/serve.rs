@@ -50,10 +50,11 @@ async fn service(role: Role, config: Arc<Config>) -> anyhow::Result<Exit> {
     let asked = settings.clone();
     let admin = listen("admin.listen", config.admin.listen).await?;
     let mut wiring = Wiring::new(Arc::clone(&config), Arc::new(SystemClock), registry);
+    // The door's hints and the sweeps' go the same way.
+    let sink = Arc::new(KafkaHintSink::open(settings.clone(), metrics.clone()).context("the hint producer")?);
     if role.takes_webhooks() {
         let listener = listen("ingest.listen", config.ingest.listen).await?;
-        let sink = KafkaHintSink::open(settings.clone(), metrics.clone()).context("the hint producer")?;
-        wiring.ingest(listener, &Arc::new(sink))?;
+        wiring.ingest(listener, &sink)?;
     }
     if role.reconciles() {
         let opener = OnKafka { settings, metrics, watch: Arc::default() };
@@ -67,7 +68,7 @@ async fn service(role: Role, config: Arc<Config>) -> anyhow::Result<Exit> {
             }
             Err(watch.get().map_or_else(|| "waits for Kafka and its topics".into(), restoring))
         });
-        wiring.reconciler(opener)?;
+        wiring.reconciler(opener, &sink)?;
     }
     let errors = tokio::select! {
         errors = wiring.run_until_signal(admin) => errors?,
@@ -125,8 +126,8 @@ enum NotYet {
     Never(anyhow::Error),
 }
 
-/// Checks the topics. When they were made is when this service first started.
-async fn first_start(settings: &KafkaSettings) -> Result<Time, NotYet> {
+/// Checks the topics.
+async fn check(settings: &KafkaSettings) -> Result<(), NotYet> {
     let sort = |error| match error {
         away @ TopicsError::Unreachable(_) => NotYet::Away(away),
         other => NotYet::Never(other.into()),
@@ -135,7 +136,7 @@ async fn first_start(settings: &KafkaSettings) -> Result<Time, NotYet> {
     if !report.is_ok() {
         return Err(NotYet::Never(breaks_a_promise(&report)));
     }
-    Ok(topics::laid_out_at(settings).await.map_err(sort)?.unwrap_or_else(now))
+    Ok(())
 }
 
 struct OnKafka {
@@ -147,10 +148,10 @@ struct OnKafka {
 impl OpenLedger for OnKafka {
     type Ledger = KafkaLedger;
 
-    async fn open(self, stop: CancellationToken) -> anyhow::Result<Option<(KafkaLedger, Time)>> {
-        let first_start = loop {
-            match first_start(&self.settings).await {
-                Ok(at) => break at,
+    async fn open(self, stop: CancellationToken) -> anyhow::Result<Option<KafkaLedger>> {
+        loop {
+            match check(&self.settings).await {
+                Ok(()) => break,
                 Err(NotYet::Away(error)) => {
                     tracing::warn!(error = %chain(&error), "Kafka is away; trying again");
                 }
@@ -160,10 +161,10 @@ impl OpenLedger for OnKafka {
                 () = stop.cancelled() => return Ok(None),
                 () = tokio::time::sleep(TRY_AGAIN) => {}
             }
-        };
+        }
         let ledger = KafkaLedger::open(self.settings, self.metrics, now)?;
         // Set once: an opener opens one ledger.
         self.watch.get_or_init(|| ledger.watch());
-        Ok(Some((ledger, first_start)))
+        Ok(Some(ledger))
     }
 }
