@@ -112,3 +112,41 @@ fn a_timer_that_cannot_be_served_yet_does_not_spin_the_loop() {
     state.prepare(overdue);
     assert!(matches!(state.next_task(overdue), Some(Task::Look(_))));
 }
+
+#[test]
+fn what_kafka_cannot_take_is_set_aside_and_the_rest_is_tried_again() {
+    let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+    let budget = ProjectBudget { per_second: 100.0, per_day: u64::MAX, deletions_per_hour: 1, cost: 1 };
+    let rules = ProjectRules { policy: Policy::default(), budget, sweeps: SweepRules::default() };
+    let projects = HashMap::from([("acme".to_owned(), rules)]);
+    let mut state = State::new(Settings::default(), projects, fastrand::Rng::with_seed(1), metrics, UPDATED);
+    let keys = ["acme/large", "acme/small"].map(|key| Key::parse(key).unwrap());
+    let now = published("").check.unwrap().due + std::time::Duration::from_secs(60);
+    let entries = keys.iter().map(|key| (key.clone(), Some(published("")))).collect();
+    state.on_event(LedgerEvent::Assigned { partition: 1, epoch: 1, fresh: true }, now);
+    state.on_event(LedgerEvent::Entries { partition: 1, epoch: 1, entries }, now);
+    state.on_event(LedgerEvent::Ready { partition: 1, epoch: 1, live: 0, bulk: 0, of: 2 }, now);
+    // The partition's first record is out of the way.
+    assert!(state.take_batch(now).is_some());
+    state.on_commit(&Ok(()), now);
+    let now = now + std::time::Duration::from_secs(2);
+    state.prepare(now);
+    while let Some(task) = state.next_task(now) {
+        let Task::Look(run) = task else { continue };
+        state.finish(&run, &Err(models::LookError::Retry("away".to_owned())), now);
+    }
+    let soon = now + std::time::Duration::from_secs(1);
+    let first = state.take_batch(soon).unwrap();
+    assert_eq!(first.writes.len(), 2);
+    state.on_commit(&Err(models::CommitError::TooLarge(vec![(keys[0].clone(), 2_000_000)])), soon);
+
+    let again = state.take_batch(soon + std::time::Duration::from_secs(1)).expect("at once, without a pause");
+    let pending = |batch: &models::Batch, key: &Key| {
+        let write = batch.writes.iter().find(|write| write.key == *key).unwrap();
+        (write.events.len(), *write.entry.clone().unwrap().pending.unwrap())
+    };
+    let (events, aside) = pending(&again, &keys[0]);
+    assert_eq!((events, aside.failures, aside.unreadable), (0, 1, 1), "as an answer that cannot be read");
+    assert_eq!(pending(&again, &keys[1]), pending(&first, &keys[1]), "the other decision stands");
+    assert_eq!(again.writes.len(), 2);
+}
