@@ -2,6 +2,8 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod confirm;
+mod docs;
 mod kills;
 mod map;
+mod openapi;
 mod outage;

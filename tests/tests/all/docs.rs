@@ -1,0 +1,77 @@
+//! What the pages say of the code, held to the code: the tests that they cite exist, and the policies that they name
+//! are set.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use tests::broker::root;
+
+/// Every function marked as a test in the workspace's Rust sources.
+fn tests_of(place: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(place).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            tests_of(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).expect("a file");
+            let mut is_test = false;
+            for line in text.lines().map(str::trim) {
+                is_test |= line == "#[test]" || line.starts_with("#[tokio::test");
+                if let Some((_, rest)) = line.split_once("fn ") {
+                    if is_test {
+                        found.extend(rest.split(['(', '<']).next().map(str::to_owned));
+                    }
+                    is_test = false;
+                }
+            }
+        }
+    }
+}
+
+/// The words in backquotes of the last cell of each row of a page's tables.
+fn cited(page: &str) -> Vec<String> {
+    let rows = page.lines().filter_map(|line| line.trim().strip_prefix('|')?.strip_suffix('|'));
+    let cells = rows.filter_map(|row| row.rsplit('|').next());
+    let words = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_test_that_the_threat_model_cites_exists() {
+    let mut tests = BTreeSet::new();
+    for place in ["crates", "tests"] {
+        tests_of(&root().join(place), &mut tests);
+    }
+    let page = std::fs::read_to_string(root().join("docs/threat-model.md")).expect("the page");
+    let cited = cited(&page);
+    assert!(cited.len() > 40, "{} tests are cited", cited.len());
+    let missing: Vec<_> = cited.iter().filter(|name| !tests.contains(*name)).collect();
+    assert!(missing.is_empty(), "docs/threat-model.md cites tests that do not exist: {missing:?}");
+}
+
+#[test]
+fn every_crate_takes_the_lints_of_the_workspace_which_forbid_unsafe_code() {
+    let metadata = cargo_metadata::MetadataCommand::new().no_deps().exec().expect("cargo metadata");
+    assert!(metadata.packages.len() >= 8);
+    for package in &metadata.packages {
+        let manifest = std::fs::read_to_string(&package.manifest_path).expect("a manifest");
+        assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "{} has lints of its own", package.name);
+    }
+    let workspace = std::fs::read_to_string(root().join("Cargo.toml")).expect("the workspace's manifest");
+    let lints = workspace.split_once("\n[workspace.lints.rust]\n").expect("its lints").1;
+    let lints = lints.split("\n[").next().unwrap_or_default();
+    assert!(lints.lines().any(|line| line == "unsafe_code = \"forbid\""), "{lints}");
+}
+
+/// So that what was tested is what is built: one registry, and every archive under its checksum.
+#[test]
+fn every_dependency_is_pinned_with_a_checksum_and_comes_from_one_registry() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("the lock file");
+    let mut foreign = 0;
+    for package in lock.split("\n[[package]]\n").skip(1) {
+        let Some(source) = package.lines().find_map(|line| line.strip_prefix("source = ")) else { continue };
+        foreign += 1;
+        assert_eq!(source, "\"registry+https://github.com/rust-lang/crates.io-index\"", "{package}");
+        assert!(package.lines().any(|line| line.starts_with("checksum = \"")), "{package}");
+    }
+    assert!(foreign > 100, "{foreign} dependencies were looked at");
+}
