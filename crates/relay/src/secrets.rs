@@ -164,11 +164,10 @@ impl SecretFiles {
                 }
             };
             if trouble != watched.trouble {
-                match &trouble {
-                    Some(why) => {
-                        tracing::error!(secret, why, "a secret file is of no use; the old content stays in use")
-                    }
-                    None => tracing::info!(secret, "the secret file is in order again"),
+                if let Some(why) = &trouble {
+                    tracing::error!(secret, why, "a secret file is of no use; the old content stays in use");
+                } else {
+                    tracing::info!(secret, "the secret file is in order again");
                 }
                 watched.trouble = trouble;
             }
