@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod confirm;
+mod door;
 mod docs;
 mod kills;
 mod map;
