@@ -121,7 +121,7 @@ fn what_kafka_cannot_take_is_set_aside_and_the_rest_is_tried_again() {
     let projects = HashMap::from([("acme".to_owned(), rules)]);
     let mut state = State::new(Settings::default(), projects, fastrand::Rng::with_seed(1), metrics, UPDATED);
     let keys = ["acme/large", "acme/small"].map(|key| Key::parse(key).unwrap());
-    let now = published("").check.unwrap().due + std::time::Duration::from_secs(60);
+    let now = published("").check.unwrap().due + std::time::Duration::from_mins(1);
     let entries = keys.iter().map(|key| (key.clone(), Some(published("")))).collect();
     state.on_event(LedgerEvent::Assigned { partition: 1, epoch: 1, fresh: true }, now);
     state.on_event(LedgerEvent::Entries { partition: 1, epoch: 1, entries }, now);
