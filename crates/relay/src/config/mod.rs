@@ -10,6 +10,7 @@
 
 pub mod durations;
 mod encryption;
+mod estimate;
 mod kafka;
 mod layers;
 mod list;

@@ -2,6 +2,7 @@
 
 use super::durations::{self, ByteSize};
 use super::encryption::Encryption;
+use super::estimate;
 use super::list::List;
 use super::read::Section;
 use super::schedules::{Aml, Deletions, Failures, Rechecks, Relooks, Sweeps};
@@ -57,7 +58,7 @@ pub struct Project {
     /// used, and the second is tried when ARGOS refuses the first. Required.
     #[serde(serialize_with = "secret::as_one")]
     pub api_key: Secrets,
-    /// Requests a second to ARGOS, by each replica. Default 5.
+    /// Requests a second to ARGOS, over all replicas: each has a share, by the partitions that it holds. Default 5.
     pub requests_per_second: f64,
     /// Requests a day to ARGOS, over all replicas. Default 400,000.
     pub requests_per_day: u64,
@@ -71,7 +72,8 @@ pub struct Project {
     pub response_limit: ByteSize,
     /// Default `snapshots`.
     pub baseline: Baseline,
-    /// For `baseline = "snapshots"`: what last changed before this time is old. Default: the first start.
+    /// For `baseline = "snapshots"`: what last changed before this time is old. Default: when a partition first ran
+    /// with the project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_since: Option<Time>,
     /// Default `full`.
@@ -127,6 +129,12 @@ impl Project {
         let relooks = Relooks::read(section.section("relooks"));
         let deletions = Deletions::read(section.section("deletions"));
         let aml = Aml::read(section.section("aml"));
+        let asked = estimate::Budget {
+            per_second: requests_per_second,
+            per_day: requests_per_day,
+            page_size: list.page_size,
+        };
+        estimate::warn(&section, &sweeps, &asked);
         Some(Project {
             id: id?,
             base_url: base_url?,
@@ -171,9 +179,6 @@ fn budget(section: &mut Section<'_>) -> (f64, u64) {
     let second = section.or("requests_per_second", 5.0);
     let sane = second > 0.0 && second <= 5_000.0;
     section.check("requests_per_second", sane, "must be over 0, and 5000 at most (ARGOS's own limit)");
-    if section.has("requests_per_day") {
-        section.warn("requests_per_day", "is checked, but this release counts no days yet");
-    }
     let day = section.or("requests_per_day", 400_000);
     section.check("requests_per_day", day > 0, "must be at least 1");
     (second, day)

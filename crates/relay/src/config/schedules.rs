@@ -167,7 +167,7 @@ pub struct Deletions {
     /// The pause before the second look. Default 30 s.
     #[serde(serialize_with = "durations::duration")]
     pub confirm_after: Duration,
-    /// Inferred deletions published in an hour; more wait, and operators are told. Default 1,000.
+    /// Inferred deletions published in an hour, over all replicas; more wait, and operators are told. Default 1,000.
     pub max_per_hour: u32,
 }
 

@@ -28,7 +28,7 @@ fn the_example_loads_and_reads_its_secrets() {
     assert_eq!(project.api_key.wrapped()[0].expose_secret(), "secret-api-key");
     assert_eq!(project.webhook.path_tokens.as_ref().unwrap().wrapped().len(), 2);
     let warned: Vec<_> = loaded.warnings.iter().map(|warning| warning.key.as_str()).collect();
-    assert_eq!(warned, ["projects[0].requests_per_day", "projects[0].sweeps"]);
+    assert!(warned.is_empty(), "{warned:?}");
 }
 
 /// Every leaf and table of a document, list indices left out.

@@ -212,3 +212,19 @@ fn an_api_key_file_may_have_two_lines_and_no_more() {
     assert!(errors[0].to_string().contains("more than 2 API keys"), "{errors:?}");
     assert!(!format!("{errors:?}").contains("secret-"), "{errors:?}");
 }
+
+#[test]
+fn sweeps_that_cannot_fit_into_the_budget_are_warned_of() {
+    let warned = |path: &str, value: &str| -> Vec<String> {
+        let loaded = load(&minimal_with(path, value)).unwrap();
+        loaded.warnings.iter().map(|warning| warning.key.clone()).filter(|key| !key.contains("webhook")).collect()
+    };
+    assert!(warned("projects/sweeps/expected_per_day", "1000").is_empty());
+    // 160,000 rows in 3,200 pages every 5 min, beside 83 that are sure.
+    assert_eq!(
+        warned("projects/sweeps/expected_per_day", "40000"),
+        ["projects[0].sweeps.recent", "projects[0].sweeps.month", "projects[0].requests_per_day"]
+    );
+    assert_eq!(warned("projects/requests_per_day", "5000"), ["projects[0].requests_per_day"]);
+    assert_eq!(warned("projects/requests_per_second", "0.1"), ["projects[0].sweeps.recent", "projects[0].sweeps.month"]);
+}

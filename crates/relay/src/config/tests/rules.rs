@@ -7,10 +7,13 @@ const RULES: &str = include_str!("rules.txt");
 
 #[test]
 fn every_rule_refuses_with_its_key_path_and_nothing_else() {
+    let mut broken = Vec::new();
     for rule in RULES.lines() {
         let [path, value, expected] = rule.split(" | ").collect::<Vec<_>>()[..] else { panic!("not a rule: {rule}") };
-        let errors = load(&minimal_with(path, value)).expect_err(rule);
-        assert_eq!(errors.len(), 1, "{rule}: {errors:?}");
-        assert!(errors[0].contains(expected), "{rule}: {errors:?}");
+        match load(&minimal_with(path, value)) {
+            Err(errors) if errors.len() == 1 && errors[0].contains(expected) => {}
+            result => broken.push(format!("{rule}: {:?}", result.err())),
+        }
     }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
