@@ -2,6 +2,10 @@
 //!
 //! Owns: names, arguments and exit codes. Must not know: how anything is done; one file in [`crate::commands`] does it.
 
+mod operate;
+
+pub use operate::{Backfill, Doctor, Erase, Lookup, Reconcile, Redrive, Verify};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +38,20 @@ pub enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Ask ARGOS a few harmless questions; say which settings hold. Changes nothing.
+    Doctor(Doctor),
+    /// Ask ARGOS for all submissions of one person.
+    Lookup(Lookup),
+    /// Have one submission looked at now.
+    Reconcile(Reconcile),
+    /// Walk a period of ARGOS's list once, and confirm what differs.
+    Backfill(Backfill),
+    /// Compare ARGOS's list with the state topic.
+    Verify(Verify),
+    /// Have dead letters reconciled again.
+    Redrive(Redrive),
+    /// Forget one submission for good: its state and its entry. Its past events stay until their retention ends.
+    Erase(Erase),
 }
 
 /// Arguments of `serve`.
@@ -115,8 +133,8 @@ pub struct Simulate {
     /// Where GETs are answered.
     #[arg(long, default_value = "127.0.0.1:9400")]
     pub listen: std::net::SocketAddr,
-    /// The simulated ARGOS as a TOML file, instead of the three flags that follow.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["project", "api_key", "token"])]
+    /// The simulated ARGOS as a TOML file, instead of the five flags that follow.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["project", "api_key", "token", "encryption", "key_derivation"])]
     pub world: Option<PathBuf>,
     /// The project's id.
     #[arg(long, default_value = "acme")]
@@ -127,6 +145,12 @@ pub struct Simulate {
     /// The secret path segment of the webhook address.
     #[arg(long)]
     pub token: Option<String>,
+    /// Encrypt webhooks and answers: aes-256-ecb or aes-256-gcm.
+    #[arg(long, value_name = "MODE", value_parser = word::<simulator::Mode>)]
+    pub encryption: Option<simulator::Mode>,
+    /// How its key comes from the API key.
+    #[arg(long, value_name = "HOW", requires = "encryption", default_value = "sha256", value_parser = word::<simulator::Derivation>)]
+    pub key_derivation: simulator::Derivation,
     /// Base address of a replica of the service; may be given more than once.
     #[arg(long, value_name = "URL")]
     pub target: Vec<String>,
@@ -148,6 +172,12 @@ pub struct Simulate {
     /// Go on answering GETs when all is played, until interrupted.
     #[arg(long)]
     pub stay: bool,
+}
+
+/// One of the words by which a scene's file names such a value.
+#[cfg(feature = "dev")]
+fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
 /// What can be done with the configuration.
@@ -257,6 +287,34 @@ mod tests {
             assert_eq!(parsed(line).unwrap_err(), Exit::Done, "{line}");
         }
         assert_eq!(Exit::Usage.code(), 64);
+    }
+
+    #[test]
+    fn a_person_is_one_user_or_one_address() {
+        let lookup = "argos-relay lookup --config a --project acme";
+        assert_eq!(parsed(lookup).unwrap_err(), Exit::Usage);
+        assert_eq!(parsed(&format!("{lookup} --user u --email e")).unwrap_err(), Exit::Usage);
+        assert!(parsed(&format!("{lookup} --user u-1001")).is_ok());
+        for wrong in ["reconcile --config a acme", "erase --config a ACME/x", "redrive --config a --limit 0"] {
+            assert_eq!(parsed(&format!("argos-relay {wrong}")).unwrap_err(), Exit::Usage, "{wrong}");
+        }
+    }
+
+    #[cfg(feature = "dev")]
+    #[test]
+    fn a_simulated_argos_can_be_told_to_encrypt() {
+        let simulate = |flags: &str| match parsed(&format!("argos-relay simulate{flags}")).map(|cli| cli.command) {
+            Ok(Command::Simulate(simulate)) => Ok((simulate.encryption, simulate.key_derivation)),
+            Ok(other) => panic!("{other:?}"),
+            Err(exit) => Err(exit),
+        };
+        let (mode, sha) = (simulator::Mode::Gcm, simulator::Derivation::Sha256);
+        assert_eq!(simulate(""), Ok((None, sha)));
+        assert_eq!(simulate(" --encryption aes-256-gcm"), Ok((Some(mode), sha)));
+        let last = simulator::Derivation::Last32Bytes;
+        assert_eq!(simulate(" --encryption aes-256-gcm --key-derivation last_32_bytes"), Ok((Some(mode), last)));
+        assert_eq!(simulate(" --encryption rot13"), Err(Exit::Usage));
+        assert_eq!(simulate(" --key-derivation sha256"), Err(Exit::Usage));
     }
 
     #[test]

@@ -1,12 +1,22 @@
 //! One file for each command: it reads its arguments, does its work through the other rooms, and says how it ended.
 
+mod backfill;
 mod config_check;
 #[cfg(feature = "dev")]
 mod demo;
+mod doctor;
+mod erase;
+mod follow;
+mod lookup;
+mod progress;
+mod reconcile;
+mod redrive;
 mod serve;
 #[cfg(feature = "dev")]
 mod simulate;
+mod support;
 mod topics;
+mod verify;
 
 use crate::cli::{Cli, Command, ConfigCommand, Exit, TopicsCommand};
 use crate::config::Environment;
@@ -27,5 +37,12 @@ pub fn run(cli: &Cli, environment: &Environment, out: &mut impl Write, err: &mut
         #[cfg(feature = "dev")]
         Command::Simulate(simulate) => simulate::run(simulate, out),
         Command::Config(ConfigCommand::Check(check)) => config_check::run(check, environment, out, err),
+        Command::Doctor(doctor) => doctor::run(doctor, environment, out, err),
+        Command::Lookup(lookup) => lookup::run(lookup, environment, out, err),
+        Command::Reconcile(reconcile) => reconcile::run(reconcile, environment, out, err),
+        Command::Backfill(backfill) => backfill::run(backfill, environment, out, err),
+        Command::Verify(verify) => verify::run(verify, environment, out, err),
+        Command::Redrive(redrive) => redrive::run(redrive, environment, out, err),
+        Command::Erase(erase) => erase::run(erase, environment, out, err),
     }
 }

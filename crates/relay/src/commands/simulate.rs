@@ -20,6 +20,9 @@ pub(super) fn run(simulate: &Simulate, out: &mut impl Write) -> anyhow::Result<E
         if simulate.world.is_none() {
             let mut project = Project::new(&simulate.project, &simulate.api_key);
             project.token.clone_from(&simulate.token);
+            if let Some(mode) = simulate.encryption {
+                project = project.encrypted(mode, simulate.key_derivation);
+            }
             config.projects = vec![project];
         }
         let mut scenario: Scenario = file_or_default(simulate.scenario.as_deref())?;
