@@ -123,7 +123,7 @@ impl fmt::Debug for Cipher {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = out.debug_struct("Cipher");
         shown.field("mode", &self.mode).field("derivation", &self.derivation);
-        shown.field("keys", &self.keys().len()).finish()
+        shown.field("keys", &self.keys().len()).finish_non_exhaustive()
     }
 }
 
