@@ -16,6 +16,7 @@ mod privacy;
 mod protocol;
 #[cfg(test)]
 mod sealed;
+#[cfg(test)]
 mod signing;
 #[cfg(test)]
 mod statuses;
