@@ -9,7 +9,7 @@
 mod admin;
 mod policy;
 
-pub use admin::{TopicsError, apply, check, check_hints, laid_out_at, retention, verify_layout};
+pub use admin::{TopicsError, apply, check, check_hints, retention, verify_layout};
 pub use policy::{Actual, Finding, TopicPolicy, findings, layout_findings, policies};
 
 /// What became of one topic.

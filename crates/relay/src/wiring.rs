@@ -23,6 +23,7 @@ use ingest::{
 };
 use models::{Authentication, HintSink, Ledger};
 use prometheus::Registry;
+use publisher::sealing::{Sealer, SealingKeys};
 use reconciler::budget::ProjectBudget;
 use reconciler::clock::Clock;
 use reconciler::driver::Reconciler;
@@ -69,6 +70,19 @@ impl Wiring {
         let mut health = Health::new();
         let drain = health.latch(Stage::Ready, "drain", "not started");
         Wiring { config, clock, registry, health, parts: Parts::new(), drain, secrets: SecretFiles::default() }
+    }
+
+    /// What seals the protected fields, its keys exchanged with their file.
+    pub fn sealer(&mut self) -> anyhow::Result<Option<Arc<Sealer>>> {
+        let personal = &self.config.personal_data;
+        let sealer = personal.sealer().context("personal_data.protect_keys")?;
+        if let (Some(sealer), Some(keys)) = (&sealer, &personal.protect_keys) {
+            let sealer = Arc::clone(sealer);
+            self.secrets.watch_lines("personal_data.protect_keys", keys, move |new| {
+                SealingKeys::read(new.iter().map(ExposeSecret::expose_secret)).map(|keys| sealer.replace(keys))
+            });
+        }
+        Ok(sealer)
     }
 
     /// The conditions of `/startupz` and `/readyz`.

@@ -4,7 +4,6 @@ use super::policy::{Actual, Finding, TopicPolicy, findings, layout_findings, pol
 use super::{TopicLine, TopicOutcome, TopicsReport};
 use crate::record::{self, META_PARTITIONS};
 use crate::settings::{KafkaSettings, millis};
-use models::Time;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
@@ -220,15 +219,6 @@ async fn record_layout(settings: &KafkaSettings, partitions: i32) -> Result<(), 
 
 /// What the ledger's partition 0 says of the layout. `topics apply` writes it first, so it is found near the start.
 async fn recorded(settings: &KafkaSettings) -> Result<Option<i32>, TopicsError> {
-    Ok(layout_record(settings).await?.and_then(|(partitions, _)| partitions))
-}
-
-/// When the ledger's layout was recorded: the first `topics apply`. `None` if it is not recorded.
-pub async fn laid_out_at(settings: &KafkaSettings) -> Result<Option<Time>, TopicsError> {
-    Ok(layout_record(settings).await?.and_then(|(_, at)| at))
-}
-
-async fn layout_record(settings: &KafkaSettings) -> Result<Option<(Option<i32>, Option<Time>)>, TopicsError> {
     let mut config = settings.client("topics");
     config
         .set("group.id", &settings.group_id)
@@ -249,8 +239,7 @@ async fn layout_record(settings: &KafkaSettings) -> Result<Option<(Option<i32>, 
                 Some(Ok(message)) => {
                     quiet_until = Instant::now() + QUESTION;
                     if message.key() == Some(META_PARTITIONS.as_bytes()) {
-                        let at = message.timestamp().to_millis().map(Time::from_millis);
-                        return Ok(Some((message.payload().and_then(record::read_layout), at)));
+                        return Ok(message.payload().and_then(record::read_layout));
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),

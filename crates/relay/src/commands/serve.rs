@@ -45,11 +45,10 @@ pub(super) fn run(serve: &Serve, environment: &Environment, err: &mut impl Write
 async fn service(role: Role, config: Arc<Config>) -> anyhow::Result<Exit> {
     let registry = Registry::new();
     let metrics = KafkaMetrics::register(&registry)?;
-    let mut settings = config.kafka.settings();
-    settings.sealer = config.personal_data.sealer().context("personal_data.protect_keys")?;
-    let asked = settings.clone();
     let admin = listen("admin.listen", config.admin.listen).await?;
     let mut wiring = Wiring::new(Arc::clone(&config), Arc::new(SystemClock), registry);
+    let settings = KafkaSettings { sealer: wiring.sealer()?, ..config.kafka.settings() };
+    let asked = settings.clone();
     // The door's hints and the sweeps' go the same way.
     let sink = Arc::new(KafkaHintSink::open(settings.clone(), metrics.clone()).context("the hint producer")?);
     if role.takes_webhooks() {

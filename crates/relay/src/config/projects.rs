@@ -129,11 +129,8 @@ impl Project {
         let relooks = Relooks::read(section.section("relooks"));
         let deletions = Deletions::read(section.section("deletions"));
         let aml = Aml::read(section.section("aml"));
-        let asked = estimate::Budget {
-            per_second: requests_per_second,
-            per_day: requests_per_day,
-            page_size: list.page_size,
-        };
+        let asked =
+            estimate::Budget { per_second: requests_per_second, per_day: requests_per_day, page_size: list.page_size };
         estimate::warn(&section, &sweeps, &asked);
         Some(Project {
             id: id?,

@@ -226,5 +226,20 @@ fn sweeps_that_cannot_fit_into_the_budget_are_warned_of() {
         ["projects[0].sweeps.recent", "projects[0].sweeps.month", "projects[0].requests_per_day"]
     );
     assert_eq!(warned("projects/requests_per_day", "5000"), ["projects[0].requests_per_day"]);
-    assert_eq!(warned("projects/requests_per_second", "0.1"), ["projects[0].sweeps.recent", "projects[0].sweeps.month"]);
+    assert_eq!(
+        warned("projects/requests_per_second", "0.1"),
+        ["projects[0].sweeps.recent", "projects[0].sweeps.month"]
+    );
+}
+
+/// A panic prints what `Debug` prints: the configuration in hand then must not be told by it.
+#[test]
+fn a_panic_over_the_configuration_shows_no_secret() {
+    let loaded = load(MINIMAL).unwrap();
+    let panicked = std::panic::catch_unwind(|| panic!("cannot go on with {:?}", loaded.config)).unwrap_err();
+    let text = panicked.downcast_ref::<String>().unwrap();
+    assert!(text.contains("acme"), "{text}");
+    for secret in ["api-key-in-the-clear", DIGEST_KEY] {
+        assert!(!text.contains(secret));
+    }
 }
