@@ -12,7 +12,7 @@ use super::support::{self, Ended};
 use crate::cli::{Exit, Output, Verify};
 use crate::config::{Config, Environment, Project};
 use argos::Client;
-use models::{Answer, Key, KycStatus, ProjectId, Risk, Row, Time, TruthSource};
+use models::{Answer, Entry, Key, KycStatus, ProjectId, Risk, Row, Time, TruthSource};
 use publisher::reading::{Received, Start, TopicReader};
 use publisher::record::Topic;
 use serde_json::json;
@@ -230,19 +230,46 @@ fn work(arguments: &Verify, config: &Config, out: &mut impl Write) -> Result<Exi
         },
     ))?;
     published.catch_up()?;
-    let first = compare(arguments, &walked, &published);
+    let mut first = compare(arguments, &walked, &published);
+    let differing = first.len();
+    if !first.is_empty() {
+        // ARGOS may show what was erased here for good.
+        let erased = erased(config, &project.id)?;
+        first.retain(|id| !erased.contains(id));
+    }
+    let erased = differing - first.len();
     let again = Again { client: &client, project, arguments, runtime: &runtime, tell: &tell };
     let (found, settled) = again.settle(first, &walked, &mut published)?;
     tell.end();
-    let text = as_text(&walked, submissions, &found, settled);
+    let text = as_text(&walked, submissions, &found, (settled, erased));
     let ok = found.is_empty() && walked.complete;
     let document = json!({
         "ok": ok, "project": project.id, "complete": walked.complete, "pages": walked.pages, "rows": walked.rows,
         "unreadable": walked.unreadable, "listed": walked.listed.len(), "published": submissions, "settled": settled,
-        "differences": found,
+        "erased": erased, "differences": found,
     });
     support::print(out, arguments.output.output, &text, &document)?;
     Ok(if ok { Exit::Done } else { Exit::Failed })
+}
+
+/// What was erased, as the ledger remembers it.
+fn erased(config: &Config, project: &ProjectId) -> Result<BTreeSet<String>, Ended> {
+    let (mut erased, mut unreadable) = (BTreeSet::new(), None);
+    TopicReader::open(&config.kafka.settings(), Topic::Ledger, &Start::Beginning)?.read_to_end(|record| {
+        let key = record.key.as_deref().and_then(|text| Key::parse(text).ok());
+        let (Some(key), Some(bytes)) = (key.filter(|key| key.project() == project.as_str()), &record.payload) else {
+            return true;
+        };
+        match Entry::decode(bytes) {
+            Ok(entry) if entry.is_erased() => {
+                erased.insert(key.submission().to_owned());
+            }
+            Ok(_) => {}
+            Err(error) => unreadable = Some(error),
+        }
+        unreadable.is_none()
+    })?;
+    unreadable.map_or(Ok(erased), |error| Err(Ended::Failed(error.into())))
 }
 
 fn compare(arguments: &Verify, walked: &Walked, published: &Published) -> BTreeSet<String> {
@@ -326,7 +353,7 @@ impl Again<'_> {
     }
 }
 
-fn as_text(walked: &Walked, submissions: usize, found: &[Difference], settled: usize) -> String {
+fn as_text(walked: &Walked, submissions: usize, found: &[Difference], (settled, erased): (usize, usize)) -> String {
     let mut text = format!(
         "list: {} rows on {} pages, {} submissions; state topic: {submissions}\n",
         walked.rows,
@@ -339,6 +366,9 @@ fn as_text(walked: &Walked, submissions: usize, found: &[Difference], settled: u
     }
     if walked.unreadable > 0 {
         let _infallible = writeln!(text, "{} rows without a usable id", walked.unreadable);
+    }
+    if erased > 0 {
+        let _infallible = writeln!(text, "{erased} left out: they were erased");
     }
     if !walked.complete {
         text.push_str("the list led in a circle and was left: what follows was not compared\n");

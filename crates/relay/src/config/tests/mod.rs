@@ -236,7 +236,8 @@ fn sweeps_that_cannot_fit_into_the_budget_are_warned_of() {
 #[test]
 fn a_panic_over_the_configuration_shows_no_secret() {
     let loaded = load(MINIMAL).unwrap();
-    let panicked = std::panic::catch_unwind(|| panic!("cannot go on with {:?}", loaded.config)).unwrap_err();
+    let die = std::panic::AssertUnwindSafe(|| panic!("cannot go on with {:?}", loaded.config));
+    let panicked = std::panic::catch_unwind(die).unwrap_err();
     let text = panicked.downcast_ref::<String>().unwrap();
     assert!(text.contains("acme"), "{text}");
     for secret in ["api-key-in-the-clear", DIGEST_KEY] {
