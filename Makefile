@@ -46,10 +46,10 @@ chaos: ## Kills replicas 30 times under load (KILLS=n for more), with a real Kaf
 	cargo build --workspace --all-targets $(FEATURES)
 	KILLS=$(or $(KILLS),30) tests/with_broker.sh cargo test --workspace $(FEATURES) --test all -- --nocapture kills
 
-bench: ## Runs the benchmarks with a real Kafka broker
+bench: ## Runs the benchmarks with a real Kafka broker (ROWS=n for a list of another length than 100000)
 	@tests/prerequisites.sh cc c++ make java mvn
 	cargo build --workspace --all-targets $(FEATURES)
-	tests/with_broker.sh cargo bench --workspace $(FEATURES) --profile dev --bench latency
+	tests/with_broker.sh cargo bench --workspace $(FEATURES) --profile dev --bench latency --bench sweep
 
 image: ## Builds the image, its SBOM and its list of licences with docker, podman or buildah (TARGET=simulator, TAG=...)
 	docker/build.sh

@@ -21,6 +21,10 @@ pub struct Setup {
     pub partitions: u32,
     /// Ages of the re-looks, as TOML.
     pub relooks: String,
+    /// What a submission gets that is older than the service: `events` or `snapshots`.
+    pub baseline: &'static str,
+    /// The budget's rate.
+    pub requests_per_second: u32,
     /// How the API key is given, as TOML.
     pub api_key: String,
     /// How the path tokens are given, as TOML.
@@ -40,6 +44,8 @@ impl Setup {
             base_url: base_url.to_owned(),
             partitions: 4,
             relooks: r#"["5s", "10s"]"#.to_owned(),
+            baseline: "events",
+            requests_per_second: 2000,
             api_key: format!("api_key = {API_KEY:?}"),
             tokens: format!("path_tokens = [{TOKEN:?}]"),
             project: String::new(),
@@ -77,8 +83,8 @@ impl Setup {
             id = "{PROJECT}"
             base_url = "{base_url}"
             {api_key}
-            requests_per_second = 2000
-            baseline = "events"
+            requests_per_second = {requests_per_second}
+            baseline = "{baseline}"
             webhook = {{ {tokens} }}
             rechecks = {{ ladder = ["200ms", "500ms", "1s", "3s"], pending = {{ first = "2s", cap = "4s" }} }}
             relooks = {{ decided = {relooks} }}
@@ -90,6 +96,8 @@ impl Setup {
             partitions = self.partitions,
             base_url = self.base_url,
             relooks = self.relooks,
+            baseline = self.baseline,
+            requests_per_second = self.requests_per_second,
             api_key = self.api_key,
             tokens = self.tokens,
             project = self.project,
@@ -239,6 +247,19 @@ impl Replica {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number") * 1024
+    }
+
+    /// Processor time of the whole process so far, in user and kernel mode.
+    pub fn cpu(&self) -> Duration {
+        // Linux's USER_HZ, in which it is told to everyone, whatever the kernel's own clock.
+        const TICKS_PER_SECOND: u64 = 100;
+        let pid = self.child.as_ref().expect("it runs").id();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("its times");
+        // The name may hold anything; the last parenthesis ends it, and the state follows.
+        let (_, fields) = stat.rsplit_once(')').expect("a name");
+        let ticks: u64 =
+            fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("ticks")).sum();
+        Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
     }
 
     /// Everything it logged.
