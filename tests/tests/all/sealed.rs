@@ -25,13 +25,14 @@ fn sealing(mode: Mode, derivation: &str) -> String {
 
 /// A simulated ARGOS that encrypts, or not.
 async fn argos(seed: u64, mode: Option<Mode>) -> Simulator {
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
     let project = Project::new(PROJECT, API_KEY);
     let project = match mode {
         Some(mode) => project.encrypted(mode, Derivation::Sha256Hex32),
         None => project,
     };
-    Simulator::start(listener, Config { seed, projects: vec![project], ..Config::default() }, wall_clock()).unwrap()
+    Simulator::start(listener, Config { seed, projects: vec![project], ..Config::default() }, wall_clock())
+        .expect("the simulator starts")
 }
 
 /// A running replica with these lines for its project.
@@ -63,9 +64,9 @@ async fn in_step(setup: &Setup, sim: &Simulator) -> Vec<Told> {
     for (whose, change, trigger) in steps {
         for id in whose.iter().map(|at| &ids[*at]) {
             let before = sim.body(PROJECT, id, trigger, 0);
-            sim.change(PROJECT, id, &change).unwrap();
+            sim.change(PROJECT, id, &change).expect("a change of what is there");
             // What is gone has no body of its own any more.
-            let body = sim.body(PROJECT, id, trigger, 0).or(before).unwrap();
+            let body = sim.body(PROJECT, id, trigger, 0).or(before).expect("a body");
             assert_eq!(sim.send_webhook(PROJECT, &body).await.status, Some(200), "{trigger:?}");
         }
         check::converged(setup, sim, Duration::from_secs(40)).await;
@@ -77,9 +78,10 @@ async fn in_step(setup: &Setup, sim: &Simulator) -> Vec<Told> {
     let mut told: Vec<Told> = events
         .iter()
         .map(|event| {
-            let data: serde_json::Value = serde_json::from_slice(event.value.as_deref().unwrap()).unwrap();
+            let data: serde_json::Value =
+                serde_json::from_slice(event.value.as_deref().expect("a value")).expect("JSON");
             let status = |part: &str| data[part]["status"].as_str().unwrap_or_default().to_owned();
-            let number = event.headers["ce_sequence"].parse().unwrap();
+            let number = event.headers["ce_sequence"].parse().expect("a number");
             (places[&event.key], number, event.headers["ce_type"].clone(), status("kyc"), status("aml"))
         })
         .collect();
