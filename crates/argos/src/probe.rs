@@ -91,7 +91,8 @@ impl Probe {
     ) -> Result<Report, LookError> {
         let mut report = Report::unasked();
         let first = loop {
-            let reply = self.ask(query::list(&self.submission, &self.page_of(SAFE_PAGE), DateFormat::Dashed, None)).await?;
+            let reply =
+                self.ask(query::list(&self.submission, &self.page_of(SAFE_PAGE), DateFormat::Dashed, None)).await?;
             report.sealing = sealing(&reply.body, keys, expected);
             if let Some(Sealing::Opened(mode, derivation, at)) = report.sealing {
                 self.cipher = Cipher::new(mode, derivation, &keys[at..=at]).ok();
