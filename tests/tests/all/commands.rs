@@ -3,7 +3,6 @@
 use serde_json::Value;
 use simulator::{Change, Config, Derivation, ListAml, ListShape, Mode, Pace, Project, Scenario, Simulator, Trigger};
 use std::net::Ipv4Addr;
-use std::process::Output;
 use std::time::{Duration, Instant};
 use tests::service::{Replica, Setup};
 use tests::{API_KEY, PROJECT, TOKEN, broker, check, simulator, topics, wall_clock};
@@ -13,7 +12,8 @@ const NO_KAFKA: &str = "127.0.0.1:1";
 
 /// Runs a command off the runtime: the simulator runs on it.
 async fn run(replica: &Replica, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output: Output = tokio::task::block_in_place(|| replica.command(arguments));
+    let mut command = replica.prepared(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("it ran").expect("it runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
@@ -33,7 +33,9 @@ async fn argos(project: Project, list: ListShape) -> Simulator {
 
 fn create(sim: &Simulator, count: usize) -> Vec<String> {
     let ids: Vec<String> = (0..count).map(|_| sim.world().new_id()).collect();
-    ids.iter().for_each(|id| sim.world().create(PROJECT, id).unwrap());
+    for id in &ids {
+        sim.world().create(PROJECT, id).expect("it is new");
+    }
     ids
 }
 
@@ -168,7 +170,7 @@ async fn service(prefix: &str, count: usize) -> Option<(Setup, Simulator, Replic
     sim.set_targets(PROJECT, vec![replica.target()], Some(TOKEN.to_owned()));
     let ids = create(&sim, count);
     for id in &ids {
-        let body = sim.body(PROJECT, id, Trigger::Created, 0).unwrap();
+        let body = sim.body(PROJECT, id, Trigger::Created, 0).expect("a body");
         assert_eq!(sim.send_webhook(PROJECT, &body).await.status, Some(200));
     }
     check::converged(&setup, &sim, Duration::from_secs(20)).await;
@@ -240,6 +242,12 @@ async fn erase_needs_a_yes_and_is_for_good() {
     let (code, found) = json(&replica, &["erase", &key(id), "--yes"]).await;
     assert_eq!((code, &found["result"]), (Some(0), &"erased_before".into()), "{found:#}");
     assert_eq!(run(&replica, &["reconcile", &key(id)]).await.0, Some(64));
+    let (code, found) = json(&replica, &["verify", "--project", PROJECT, "--rate", "100"]).await;
+    assert_eq!(
+        (code, &found["erased"]),
+        (Some(0), &1.into()),
+        "ARGOS shows it still, and that is no difference: {found:#}"
+    );
 }
 
 async fn states(setup: &Setup) -> std::collections::BTreeMap<models::Key, models::Snapshot> {
@@ -262,7 +270,9 @@ async fn redrive_reconciles_what_was_given_up() {
     assert_eq!(found["sent"], 0);
     let (_, found) = json(&replica, &["redrive", "--reason", "another", "--dry-run"]).await;
     assert_eq!((&found["submissions"], &found["left_out"]), (&0.into(), &4.into()));
-    ids.iter().for_each(|id| sim.faults().heal(PROJECT, id));
+    for id in &ids {
+        sim.faults().heal(PROJECT, id);
+    }
     let (code, found) = json(&replica, &["redrive"]).await;
     assert_eq!((code, &found["sent"]), (Some(0), &2.into()), "{found:#}");
     check::converged(&setup, &sim, Duration::from_secs(20)).await;
@@ -316,7 +326,7 @@ async fn verify_finds_what_differs() {
     let settling = ["verify", "--project", PROJECT, "--rate", "100", "--settle", "1m"];
     let (begun, ((code, found), ())) = (
         Instant::now(),
-        tokio::join!(json_apart(&replica, &settling), async {
+        tokio::join!(json(&replica, &settling), async {
             let mut other = Replica::new(&setup, "relay-0");
             other.start_ready().await;
             sim.set_targets(PROJECT, vec![other.target()], Some(TOKEN.to_owned()));
@@ -329,14 +339,6 @@ async fn verify_finds_what_differs() {
     );
     assert_eq!((code, &found["settled"]), (Some(0), &3.into()), "{found:#}");
     println!("60 submissions and 3 that settled: verified in {:?}", begun.elapsed());
-}
-
-/// As [`json`], beside other work of the test.
-async fn json_apart(replica: &Replica, arguments: &[&str]) -> (Option<i32>, Value) {
-    let mut command = replica.prepared(&[arguments, &["--output", "json"]].concat());
-    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("it ran").expect("it runs");
-    let text = String::from_utf8(output.stdout).expect("text");
-    (output.status.code(), serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")))
 }
 
 /// A backfill finds what no webhook told, is followed to its end, and is attached to instead of sent twice.
