@@ -3,9 +3,11 @@
 
 mod commands;
 mod confirm;
-mod door;
 mod docs;
+mod door;
 mod kills;
 mod map;
 mod openapi;
 mod outage;
+mod poll;
+mod sealed;
