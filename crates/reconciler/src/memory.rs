@@ -7,7 +7,7 @@ use models::{
     Batch, CommitError, DeadLetter, Entry, Event, Hint, HintSink, Key, Lane, Ledger, LedgerEvent, Memo, MemoKey,
     Notification, Request, SinkError, Snapshot, StateChange,
 };
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -51,6 +51,8 @@ struct Partition {
 struct Inner {
     partitions: Vec<Partition>,
     members: BTreeMap<usize, VecDeque<LedgerEvent>>,
+    /// Members that the group has given up and that do not know it yet.
+    expelled: BTreeSet<usize>,
     next_member: usize,
     epochs: u64,
     events: Vec<Event>,
@@ -97,7 +99,31 @@ impl MemoryBroker {
 
     fn leave(&self, member: usize) {
         let mut inner = self.lock();
+        inner.expelled.remove(&member);
         if inner.members.remove(&member).is_some() {
+            inner.rebalance();
+        }
+        drop(inner);
+        self.changed.notify_waiters();
+    }
+
+    /// The group gives a member up, as when its session ends: its partitions move, its commits are refused, and it learns
+    /// that with the next event that it takes. Says whether it was in good standing.
+    pub fn expel(&self, member: usize) -> bool {
+        let mut inner = self.lock();
+        let expelled = inner.members.contains_key(&member) && inner.expelled.insert(member);
+        if expelled {
+            inner.rebalance();
+        }
+        drop(inner);
+        self.changed.notify_waiters();
+        expelled
+    }
+
+    /// A member that was expelled joins again.
+    pub fn readmit(&self, member: usize) {
+        let mut inner = self.lock();
+        if inner.expelled.remove(&member) {
             inner.rebalance();
         }
         drop(inner);
@@ -205,7 +231,8 @@ fn place(key: &Key, count: usize) -> usize {
 
 impl Inner {
     fn rebalance(&mut self) {
-        let members: Vec<usize> = self.members.keys().copied().collect();
+        let in_order = |member: &usize| !self.expelled.contains(member);
+        let members: Vec<usize> = self.members.keys().copied().filter(in_order).collect();
         for index in 0..self.partitions.len() {
             let owner = (!members.is_empty()).then(|| members[index % members.len()]);
             if self.partitions[index].owner != owner {
@@ -354,6 +381,13 @@ impl HintSink for MemoryBroker {
 pub struct MemoryLedger {
     broker: MemoryBroker,
     member: usize,
+}
+
+impl MemoryLedger {
+    /// Its number in the group: what [`MemoryBroker::expel`] asks for.
+    pub const fn member(&self) -> usize {
+        self.member
+    }
 }
 
 impl Ledger for MemoryLedger {

@@ -101,7 +101,9 @@ impl State {
         metrics: Metrics,
         now: Time,
     ) -> State {
-        let budgets = projects.iter().map(|(id, rules)| (id.clone(), rules.budget));
+        projects.iter().for_each(|(id, rules)| metrics.declare(id, rules));
+        // In order of their names: whose turn is first is no matter of chance.
+        let budgets: BTreeMap<_, _> = projects.iter().map(|(id, rules)| (id.clone(), rules.budget)).collect();
         let queue = Queue::new(budgets, settings.patience, now);
         let sweeps = projects.iter().filter_map(|(id, rules)| Some((ProjectId::new(id).ok()?, rules.sweeps.clone())));
         let sweeper = Sweeper::new(sweeps);
