@@ -81,7 +81,7 @@ impl Metrics {
     }
 
     /// Makes a project's series exist from the start, so that the first refusal shows as an increase.
-    pub(crate) fn declare(&self, project: &str, unauthenticated: bool) {
+    pub fn declare(&self, project: &str, unauthenticated: bool) {
         let rejections = Rejection::ALL.iter().map(|rejection| rejection.outcome());
         for outcome in rejections.chain([ACCEPTED, IGNORED, ABANDONED]) {
             self.webhooks.with_label_values(&[project, outcome]).inc_by(0);

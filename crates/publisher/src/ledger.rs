@@ -95,8 +95,10 @@ pub(crate) struct Shared {
 
 impl Shared {
     fn new(settings: KafkaSettings, metrics: KafkaMetrics, clock: fn() -> Time) -> Shared {
+        let names = settings.names();
+        metrics.declare_topics([&names.events, &names.state, &names.ledger].map(String::as_str));
         Shared {
-            names: settings.names(),
+            names,
             settings,
             metrics,
             clock,

@@ -3,6 +3,7 @@
 //! Owns: every metric of this crate, declared once (what commits hold is counted by the reconciler); `Listener`, which
 //! carries librdkafka's logs, statistics and errors to `tracing` and to the metrics. Must not know: what any of them leads to.
 
+use models::Lane;
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -10,7 +11,7 @@ use prometheus::{
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Partition, Statistics};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,8 +42,10 @@ pub struct KafkaMetrics {
     pub errors: IntCounterVec,
     /// `argos_relay_kafka_queue_messages{client}`: records in librdkafka's queues.
     pub queue: GaugeVec,
-    /// `argos_relay_kafka_consumer_lag{topic,partition}`: records behind the end, of assigned partitions.
+    /// `argos_relay_kafka_consumer_lag{topic,partition}`: hints not read yet, of assigned partitions.
     pub lag: GaugeVec,
+    /// `argos_relay_kafka_consumer_position{topic,partition}`: the next offset to be read, of assigned partitions.
+    pub position: GaugeVec,
 }
 
 /// Declares metrics under the project's prefix.
@@ -76,6 +79,21 @@ impl Declare<'_> {
     }
 }
 
+/// The clients by the word in their metrics.
+const CLIENTS: [&str; 5] = ["hints", "ledger", "group", "foreign", "replay"];
+/// The kinds of errors; [`Listener::kind`] sorts them.
+const KINDS: [&str; 9] = [
+    "all_brokers_down",
+    "transport",
+    "authentication",
+    "resolve",
+    "tls",
+    "unknown_topic",
+    "poll_exceeded",
+    "fatal",
+    "other",
+];
+
 /// Seconds; a restore waits at most for an open transaction.
 const RESTORE_BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
@@ -83,7 +101,7 @@ impl KafkaMetrics {
     /// Declares and registers all of them.
     pub fn register(registry: &Registry) -> Result<KafkaMetrics, prometheus::Error> {
         let declare = Declare(registry);
-        Ok(KafkaMetrics {
+        let metrics = KafkaMetrics {
             commits: declare.counters("kafka_transactions_total", "Transactions by outcome.", &["outcome"])?,
             restore_seconds: declare.histogram(
                 "ledger_restore_seconds",
@@ -129,10 +147,53 @@ impl KafkaMetrics {
             queue: declare.gauges("kafka_queue_messages", "Records in librdkafka's queues.", &["client"])?,
             lag: declare.gauges(
                 "kafka_consumer_lag",
-                "Records behind the end of a partition.",
+                "Hints not read yet, of the partitions assigned to this replica; every 10 s.",
                 &["topic", "partition"],
             )?,
-        })
+            position: declare.gauges(
+                "kafka_consumer_position",
+                "The offset of the next hint to be read, of the partitions assigned to this replica; every 10 s.",
+                &["topic", "partition"],
+            )?,
+        };
+        metrics.declare_fixed();
+        Ok(metrics)
+    }
+
+    /// Makes every series exist whose labels are words of ours, so that the first failure shows as an increase.
+    fn declare_fixed(&self) {
+        let all = |vec: &IntCounterVec, words: &[&str]| {
+            words.iter().for_each(|word| vec.with_label_values(&[*word]).inc_by(0));
+        };
+        all(&self.commits, &["committed", "aborted", "lost"]);
+        all(&self.hints_expired, &[Lane::Live.as_str(), Lane::Bulk.as_str()]);
+        all(&self.deliveries, &["acknowledged", "failed", "late", "refused", "full"]);
+        for (client, kind) in CLIENTS.iter().flat_map(|client| KINDS.iter().map(move |kind| (client, kind))) {
+            self.errors.with_label_values(&[*client, *kind]).inc_by(0);
+        }
+        for phase in ["waiting", "restoring", "running"] {
+            self.partitions.with_label_values(&[phase]).set(0);
+        }
+    }
+
+    /// Makes the series of topics exist. `topics` are their full names.
+    pub(crate) fn declare_topics<'a>(&self, topics: impl IntoIterator<Item = &'a str>) {
+        for topic in topics {
+            self.records_too_large.with_label_values(&[topic]).inc_by(0);
+        }
+    }
+
+    /// How far a partition of hints is read. librdkafka's own figure of the lag goes by offsets that it committed itself;
+    /// ours go with the transactions.
+    fn reading(&self, topic: &str, partition: &Partition) {
+        let known = [partition.app_offset, partition.committed_offset, partition.next_offset];
+        let Some(position) = known.into_iter().find(|offset| *offset >= 0) else { return };
+        let number = partition.partition.to_string();
+        self.position.with_label_values(&[topic, &number]).set(position as f64);
+        if partition.ls_offset >= 0 {
+            let lag = partition.ls_offset.saturating_sub(position).max(0);
+            self.lag.with_label_values(&[topic, &number]).set(lag as f64);
+        }
     }
 }
 
@@ -189,9 +250,9 @@ impl ClientContext for Listener {
     fn stats(&self, statistics: Statistics) {
         self.metrics.queue.with_label_values(&[self.client]).set(statistics.msg_cnt as f64);
         for topic in statistics.topics.values() {
-            for partition in topic.partitions.values().filter(|one| one.partition >= 0 && one.consumer_lag >= 0) {
-                let labels = [topic.topic.as_str(), &partition.partition.to_string()];
-                self.metrics.lag.with_label_values(&labels).set(partition.consumer_lag as f64);
+            // Only a consumer fetches, and only what is assigned to it.
+            for partition in topic.partitions.values().filter(|one| one.partition >= 0 && one.fetch_state == "active") {
+                self.metrics.reading(&topic.topic, partition);
             }
         }
     }

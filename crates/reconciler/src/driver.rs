@@ -1,6 +1,7 @@
 //! The shell of the loop: it reads the clock, runs looks and commits, and feeds [`State`]. It decides nothing.
 
 use crate::clock::Clock;
+use crate::metrics::failure_word;
 use crate::state::{Run, State, Task};
 use crate::sweep::PageRun;
 use futures::StreamExt;
@@ -274,11 +275,7 @@ const fn outcome_word(result: &Result<Truth, LookError>) -> &'static str {
     match result {
         Ok(Truth { answer: models::Answer::Absent, .. }) => "absent",
         Ok(_) => "present",
-        Err(LookError::Retry(_)) => "retry",
-        Err(LookError::Throttled { .. }) => "throttled",
-        Err(LookError::Denied(_)) => "denied",
-        Err(LookError::Unreadable(_)) => "unreadable",
-        Err(LookError::UnknownProject) => "unknown_project",
+        Err(error) => failure_word(error),
     }
 }
 

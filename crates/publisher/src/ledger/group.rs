@@ -106,6 +106,7 @@ impl Member {
             table.release(&all, Instant::now())
         };
         self.shared.metrics.lag.reset();
+        self.shared.metrics.position.reset();
         self.tell_voided();
         for partition in announced {
             self.send(LedgerEvent::Revoked { partition });

@@ -87,6 +87,25 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Outcome; 15] = [
+        Outcome::Erased,
+        Outcome::StillGone,
+        Outcome::UnknownId,
+        Outcome::Forgotten,
+        Outcome::SuspectedDeletion,
+        Outcome::Deleted,
+        Outcome::BornDeleted,
+        Outcome::StaleRead,
+        Outcome::Baselined,
+        Outcome::Published,
+        Outcome::Rebaselined,
+        Outcome::Unchanged,
+        Outcome::Failed,
+        Outcome::DeadLettered,
+        Outcome::Parked,
+    ];
+
     /// The metric label.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -5,8 +5,8 @@ use super::walks::{StagedStep, WALKS};
 use super::{Staged, State};
 use crate::decision::Outcome;
 use models::{
-    Batch, CommitError, DeadLetter, Key, Lane, LookError, Memo, MemoKey, Notification, Progress, ProjectId, Standing,
-    Time, Write,
+    Batch, CheckReason, CommitError, DeadLetter, Entry, Key, Lane, LookError, Memo, MemoKey, Notification, Progress,
+    ProjectId, Standing, Time, Write,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -283,8 +283,10 @@ impl State {
         let Some(work) = held.and_then(|held| held.work.get(&staged.run.key)) else {
             return;
         };
-        let confirmed = !matches!(decision.outcome, Outcome::Failed | Outcome::Parked);
-        if let Some(oldest) = work.current.oldest.filter(|_| confirmed) {
+        let confirmed = !matches!(decision.outcome, Outcome::Failed | Outcome::DeadLettered | Outcome::Parked);
+        let set_aside = held.and_then(|held| set_aside_since(held.entries.get(&staged.run.key)?));
+        let oldest = [work.current.oldest, set_aside].into_iter().flatten().min();
+        if let Some(oldest) = oldest.filter(|_| confirmed) {
             metrics.hint_confirm_lag_seconds.observe(now.since(oldest).as_secs_f64());
         }
     }
@@ -295,6 +297,15 @@ impl State {
         let keys = self.partitions.values().map(|held| held.work.len()).sum();
         (offsets, keys)
     }
+}
+
+/// When the newest webhook came of those that are not confirmed because looks failed or had to wait.
+fn set_aside_since(entry: &Entry) -> Option<Time> {
+    let reason = entry.check?.reason;
+    let waits = matches!(reason, CheckReason::Failed | CheckReason::DeadLettered | CheckReason::Parked);
+    let pending = entry.pending.as_ref()?;
+    // Only a webhook claims anything.
+    pending.hinted_at.filter(|_| waits && !pending.claims.is_empty())
 }
 
 impl Committing {

@@ -1,6 +1,7 @@
 //! The list walks: which page is read next, what its rows lead to, and who asks for a walk before its time.
 
 use super::{State, Task};
+use crate::metrics::{CLASSES, failure_word};
 use crate::sweep::{Backlog, PageRun, Step};
 use models::{Hint, Key, Lane, LookError, Page, ProjectId, Request, Time};
 use std::cell::Cell;
@@ -38,7 +39,7 @@ impl State {
         now: Time,
     ) -> Option<Vec<(Key, Hint)>> {
         let project = run.project.as_str();
-        let outcome = result.as_ref().map_or("failed", |_| "read");
+        let outcome = result.as_ref().map_or_else(failure_word, |_| "read");
         self.metrics.list_requests.with_label_values(&[project, outcome]).inc();
         self.record(project, probe, result.as_ref().err(), now);
         let partitions = &self.partitions;
@@ -147,6 +148,8 @@ impl State {
 
     /// Ages of the walks and what is left of the budget, for the metrics.
     pub fn observe(&self, now: Time) {
+        let walks = self.partitions.get(&WALKS).is_some_and(|held| held.running);
+        self.metrics.hints_unsettled.set(self.unsettled().0 as i64);
         for project in self.projects.keys() {
             let metrics = &self.metrics;
             metrics
@@ -154,13 +157,17 @@ impl State {
                 .with_label_values(&[project])
                 .set(self.queue.budget_remaining(project, now) as f64);
             metrics.budget_rate.with_label_values(&[project]).set(self.queue.rate(project, now));
-            for (class, waiting) in ["live", "bulk", "unknown"].iter().zip(self.queue.waiting(project)) {
+            for (class, waiting) in CLASSES.iter().zip(self.queue.waiting(project)) {
                 metrics.waiting.with_label_values(&[project.as_str(), *class]).set(waiting as f64);
             }
             let Ok(id) = ProjectId::new(project) else { continue };
-            for sweep in [models::Sweep::Recent, models::Sweep::Month, models::Sweep::Full] {
-                if let Some(age) = self.sweeper.sweep_age(&id, sweep, now) {
-                    metrics.sweep_age_seconds.with_label_values(&[project, sweep.as_str()]).set(age.as_secs_f64());
+            for sweep in models::Sweep::ALL {
+                let (age, labels) = (self.sweeper.sweep_age(&id, *sweep, now), [project, sweep.as_str()]);
+                if let Some(age) = age.filter(|_| walks) {
+                    metrics.sweep_age_seconds.with_label_values(&labels).set(age.as_secs_f64());
+                } else {
+                    // Whoever walks now tells it. There may have been no such series.
+                    metrics.sweep_age_seconds.remove_label_values(&labels).ok();
                 }
             }
         }

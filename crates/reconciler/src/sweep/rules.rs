@@ -60,7 +60,7 @@ impl Default for SweepRules {
 
 impl SweepRules {
     /// `None`: a backfill walks once, when it is asked for.
-    const fn cadence(&self, sweep: Sweep) -> Option<Cadence> {
+    pub(crate) const fn cadence(&self, sweep: Sweep) -> Option<Cadence> {
         match sweep {
             Sweep::Recent => Some(self.recent),
             Sweep::Month => Some(self.month),
