@@ -86,7 +86,8 @@ proptest! {
     fn whatever_is_sealed_opens_to_the_same(clear in ".{0,200}") {
         let keys = sealer(&[OLD], fixed);
         let sealed = keys.seal(&key(), Field::ReasonText, &clear).unwrap();
-        prop_assert!(clear.is_empty() || !sealed.contains(&clear));
+        // A few letters may stand in any Base64.
+        prop_assert!(clear.len() < 12 || !sealed.contains(&clear));
         prop_assert_eq!(keys.open(&key(), Field::ReasonText, &sealed).unwrap(), clear);
     }
 
