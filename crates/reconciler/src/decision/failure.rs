@@ -2,7 +2,7 @@
 //! itself ever holds an offset. Pure.
 
 use super::{Case, Decision, Outcome, schedule};
-use models::{Check, CheckReason, DeadLetter, Entry, Grave, GraveReason, LookError, StateChange, Time};
+use models::{Cause, Check, CheckReason, DeadLetter, Entry, Grave, GraveReason, LookError, StateChange, Time};
 
 /// Sets a failed look aside. Backs off by failed attempts; a submission whose answers cannot be read gets one dead
 /// letter and then a daily look.
@@ -53,10 +53,14 @@ fn unknown_project(case: &Case<'_>, mut entry: Entry, letter: DeadLetter, rng: &
 }
 
 /// Sets a look aside that could not be made: no budget, or an open breaker. Counts no failure. An id that nobody knew
-/// when it was asked for does not outlive its ladder, however short the budget is: it is forgotten.
+/// when it was asked for does not outlive its ladder, however short the budget is: it is forgotten, unless a list or an
+/// operator says that it is there. A key that had been set aside already keeps its place: hints push nobody back.
 pub fn park(case: &Case<'_>, mut due: Time, rng: &mut fastrand::Rng) -> Decision {
-    let pending = case.wake.pending(case.entry);
+    let mut pending = case.wake.pending(case.entry);
     let mut entry = case.entry.cloned().unwrap_or_default();
+    if matches!(case.wake.cause, Cause::Sweep | Cause::Backfill | Cause::Operator) {
+        pending.absent_since = pending.absent_since.filter(|_| entry.published.is_some());
+    }
     if let Some(since) = pending.absent_since.filter(|_| entry.is_unknown()) {
         let ends = schedule::ladder_end(case.policy, since);
         if ends <= case.now {
@@ -66,7 +70,10 @@ pub fn park(case: &Case<'_>, mut due: Time, rng: &mut fastrand::Rng) -> Decision
         }
         due = due.min(ends);
     }
-    entry.check = Some(Check { due: schedule::later(due, rng), reason: CheckReason::Parked });
+    let due = schedule::later(due, rng);
+    let place = entry.check.filter(|check| check.reason == CheckReason::Parked && check.due > case.now);
+    let due = place.map_or(due, |place| place.due.min(due));
+    entry.check = Some(Check { due, reason: CheckReason::Parked });
     entry.pending = Some(Box::new(pending));
     Decision::quiet(Outcome::Parked, Some(entry))
 }

@@ -18,6 +18,7 @@ const START: i64 = 1_772_000_000_000;
 mod forged;
 mod lanes;
 mod poll;
+mod review;
 
 fn at(millis: i64) -> Time {
     Time::from_millis(START + millis)

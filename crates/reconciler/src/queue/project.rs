@@ -135,7 +135,11 @@ impl Project {
             Plan::Go(turn) => return self.go(turn, now),
             Plan::Shut(until) => {
                 let waiting = Class::ALL.into_iter().find(|class| !self.queue(*class).is_empty());
-                return waiting.map_or(Next::Wait(until), |class| self.park(class, until));
+                return waiting.map_or(Next::Wait(until), |class| {
+                    // One after the other here too: at each probe of a long outage all would be written anew.
+                    let due = self.promise(class, until);
+                    self.park(class, due)
+                });
             }
             Plan::Spent(until) if self.told_spent != Some(until) => {
                 self.told_spent = Some(until);

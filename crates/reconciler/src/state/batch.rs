@@ -5,7 +5,7 @@ use super::walks::{StagedStep, WALKS};
 use super::{Staged, State};
 use crate::decision::Outcome;
 use models::{
-    Batch, CheckReason, CommitError, DeadLetter, Entry, Key, Lane, LookError, Memo, MemoKey, Notification, Progress,
+    Batch, CheckReason, CommitError, DeadLetter, Entry, Key, LookError, Memo, MemoKey, Notification, Progress,
     ProjectId, Standing, Time, Write,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,8 +112,8 @@ impl State {
         }
         if let Some(held) = self.partitions.get_mut(&WALKS).filter(|_| !taken.steps.is_empty()) {
             touched.insert(WALKS);
-            for offset in taken.steps.iter().filter_map(|staged| staged.offset) {
-                held.window(Lane::Bulk).stage(offset);
+            for (lane, offset) in taken.steps.iter().filter_map(|staged| staged.offset) {
+                held.window(lane).stage(offset);
             }
         }
         let moved = |(partition, held): (&i32, &Partition)| {

@@ -30,10 +30,13 @@ impl State {
             let word = if equal { "equal" } else { "different" };
             self.metrics.sweep_rows.with_label_values(&[word]).inc();
         }
-        let class = class_of_hint(lane, entry);
+        let class = class_of_hint(lane, &hint, entry);
+        let is_row = hint.row.is_some();
         let gathered = Gathered::of_hint(hint, lane, offset);
-        let covered =
-            entry.is_some_and(|entry| entry.is_erased() || (idle && (equal || gathered.wake.is_covered_by(entry))));
+        let covered = entry.is_some_and(|entry| {
+            let waits = is_row && is_set_aside(entry);
+            entry.is_erased() || (idle && (equal || waits || gathered.wake.is_covered_by(entry)))
+        });
         if covered {
             held.window(lane).skip(offset);
             self.metrics.hints_coalesced.inc();
@@ -86,9 +89,17 @@ impl State {
     }
 }
 
-/// An id that nobody knew is asked for at its own pace, whatever hints of it come.
-fn class_of_hint(lane: Lane, entry: Option<&Entry>) -> Class {
-    if entry.is_some_and(Entry::is_unknown) { Class::Unknown } else { lane.into() }
+/// An id that nobody knew is asked for at its own pace, whatever webhooks of it come; but a list that shows it knows it.
+fn class_of_hint(lane: Lane, hint: &Hint, entry: Option<&Entry>) -> Class {
+    if hint.row.is_none() && entry.is_some_and(Entry::is_unknown) { Class::Unknown } else { lane.into() }
+}
+
+/// Whether a look waits in the ledger for budget, for the breaker, or after a failure. It will show whatever a list row
+/// shows now: a walk that meets a backlog again adds nothing to it. An id that nobody knows may be forgotten without a
+/// look, so a row of it counts.
+pub(super) fn is_set_aside(entry: &Entry) -> bool {
+    let waits = |reason| matches!(reason, CheckReason::Parked | CheckReason::Failed | CheckReason::DeadLettered);
+    entry.check.is_some_and(|check| waits(check.reason)) && !entry.is_unknown()
 }
 
 /// Whether a list row shows nothing that the entry does not hold.

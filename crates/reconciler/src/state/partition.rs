@@ -1,6 +1,6 @@
 //! One partition: its entries, its unsettled offsets, its timers, and the work on its keys.
 
-use super::hints::is_equal;
+use super::hints::{is_equal, is_set_aside};
 use crate::decision::Wake;
 use crate::queue::Class;
 use crate::window::Window;
@@ -74,10 +74,11 @@ impl Partition {
         self.bulk = Window::default();
     }
 
-    /// Whether a list row needs no hint: it shows what the entry holds, or a look that has not begun waits anyway.
+    /// Whether a list row needs no hint: it shows what the entry holds, or a look that has not begun waits anyway, in the
+    /// queue or in the ledger.
     pub(super) fn knows(&self, key: &Key, row: &Row) -> bool {
         let waits = self.work.get(key).is_some_and(|work| matches!(work.phase, Phase::Queued(_)));
-        waits || self.entries.get(key).is_some_and(|entry| is_equal(entry, row))
+        waits || self.entries.get(key).is_some_and(|entry| is_equal(entry, row) || is_set_aside(entry))
     }
 
     pub(super) fn window(&mut self, lane: Lane) -> &mut Window {

@@ -1,5 +1,7 @@
 //! Which hints need no look, and to which lane a look of ours belongs.
 
+mod review;
+
 use super::hints::is_equal;
 use super::looks::class_of;
 use super::*;

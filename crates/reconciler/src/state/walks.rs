@@ -11,8 +11,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(super) struct StagedStep {
     pub(super) step: Step,
-    /// The offset of the request that it settles, in the bulk lane of partition 0.
-    pub(super) offset: Option<i64>,
+    /// The offset of the request that it settles, on partition 0.
+    pub(super) offset: Option<(Lane, i64)>,
 }
 
 /// Partition 0 has the memos of all walks.
@@ -90,7 +90,7 @@ impl State {
         match step {
             Some(step) => {
                 held.window(lane).open(offset);
-                self.steps.push(StagedStep { step, offset: Some(offset) });
+                self.steps.push(StagedStep { step, offset: Some((lane, offset)) });
             }
             None => held.window(lane).skip(offset),
         }
@@ -144,6 +144,10 @@ impl State {
     pub(super) fn stop_walks(&mut self) {
         self.sweeper.stop();
         self.steps.clear();
+        // A page that is nobody's would take a request from the quota, and could be the breaker's probe.
+        for project in self.projects.keys() {
+            self.queue.want_page(project, false);
+        }
     }
 
     /// Ages of the walks and what is left of the budget, for the metrics.

@@ -38,7 +38,7 @@ pub struct SweepRules {
     pub progress_every: Duration,
     /// The share of the budget that the looks of the first full walk may take.
     pub first_walk_share: f64,
-    /// The budget.
+    /// The budget in looks: one look may take several requests.
     pub requests_per_second: f64,
 }
 
@@ -78,16 +78,15 @@ impl SweepRules {
         let Some(cadence) = self.cadence(sweep) else {
             return memo.range.map(|_| Time::MIN);
         };
-        if memo.asked_at.is_some() {
-            return Some(Time::MIN);
-        }
-        match memo.last {
+        let early = memo.asked_at.map(|_| memo.granted_at.unwrap_or(Time::MIN));
+        let regular = match memo.last {
             Some(last) if last.complete => Some(last.started_at + cadence.every),
             Some(last) => Some((last.started_at + cadence.every).max(last.ended_at + PAUSE_AFTER_GIVING_UP)),
             None if sweep == Sweep::Full || full.last.is_some() => Some(Time::MIN),
             // A first walk that takes days is no reason to repair nothing meanwhile.
             None => full.walk.as_ref().map(|walk| walk.started_at + cadence.every),
-        }
+        };
+        [early, regular].into_iter().flatten().min()
     }
 
     /// The walk that begins now. Its upper bound is fixed here, so that a list that grows comes to an end.
@@ -100,13 +99,13 @@ impl SweepRules {
         Walk { started_at: now, from, to, cursor: None, stalled: 0, totals: models::Totals::default() }
     }
 
-    /// What a full sweep that was asked for does to its memo. A repeat within [`SweepRules::early_every`] changes
-    /// nothing; nor does one while the walk that was granted has not begun, since that covers it.
+    /// What a full sweep that was asked for does to its memo. One within [`SweepRules::early_every`] of the last waits until
+    /// that is over: what was lost since is in no earlier walk. A repeat while the walk that was granted has not begun
+    /// changes nothing, since that covers it.
     pub(super) fn ask(&self, memo: &mut SweepMemo, at: Time, now: Time) {
-        let spent = memo.granted_at.is_some_and(|granted| now.since(granted) < self.early_every);
-        if !spent && memo.asked_at.is_none() {
+        if memo.asked_at.is_none() {
             memo.asked_at = Some(at);
-            memo.granted_at = Some(now);
+            memo.granted_at = Some(memo.granted_at.map_or(now, |granted| now.max(granted + self.early_every)));
         }
     }
 

@@ -3,9 +3,9 @@
 use super::*;
 
 #[test]
-fn an_early_full_sweep_is_granted_once_in_six_hours_and_refusals_are_settled_too() {
+fn an_early_full_sweep_is_granted_once_in_six_hours_and_what_comes_sooner_waits() {
     let memos = [Sweep::Recent, Sweep::Month, Sweep::Full].map(|sweep| (sweep, walked(0, true)));
-    let mut sweeper = settled(rules(), &memos);
+    let mut sweeper = settled(only_full(), &memos);
     let granted = sweeper.request(&full_sweep(SECOND), at(2 * SECOND)).unwrap();
     assert!(sweeper.wanting(at(2 * SECOND)).contains(&acme()), "asked for, also before the commit");
     sweeper.committed(&granted);
@@ -14,11 +14,16 @@ fn an_early_full_sweep_is_granted_once_in_six_hours_and_refusals_are_settled_too
     let (run, _) = turn(&mut sweeper, &page(&["a"], None), 3 * SECOND);
     assert_eq!((run.sweep, sweeper.memo(&acme(), Sweep::Full).unwrap().asked_at), (Sweep::Full, None));
 
-    let refused = sweeper.request(&full_sweep(HOUR), at(HOUR)).unwrap();
-    assert_eq!(Some(&memo_of(&refused)), sweeper.memo(&acme(), Sweep::Full));
-    sweeper.committed(&refused);
-    let granted = sweeper.request(&full_sweep(7 * HOUR), at(7 * HOUR)).unwrap();
-    assert_eq!(memo_of(&granted).asked_at, Some(at(7 * HOUR)));
+    // What was lost since then is in no walk yet: it waits for its time, and is not forgotten.
+    for minute in [60, 90, 120] {
+        let waits = sweeper.request(&full_sweep(minute * MINUTE), at(minute * MINUTE)).unwrap();
+        sweeper.committed(&waits);
+        assert_eq!(memo_of(&waits).asked_at, Some(at(HOUR)));
+        assert_eq!(sweeper.next_due(at(minute * MINUTE)), Some(at(6 * HOUR + 2 * SECOND)));
+    }
+    let (run, _) = turn(&mut sweeper, &page(&["a"], None), 6 * HOUR + 2 * SECOND);
+    assert_eq!((run.sweep, sweeper.memo(&acme(), Sweep::Full).unwrap().asked_at), (Sweep::Full, None));
+    assert!(sweeper.wanting(at(7 * HOUR)).is_empty());
 
     let gone = ProjectId::new("gone").unwrap();
     assert_eq!(sweeper.request(&Request::FullSweep { project: gone, at: at(0) }, at(8 * HOUR)), None);
