@@ -223,7 +223,9 @@ impl Connected {
         let mut result = Err(LookError::Denied("there is no API key".to_owned()));
         while let (Err(LookError::Denied(_)), Some(key)) = (&result, keys.untried(&tried)) {
             result = self.get_with(key.clone(), url.clone(), clock).await;
-            if result.is_ok() && !tried.is_empty() {
+            // Whatever ARGOS says behind the key, it let that in; of a request that broke off nothing is known.
+            let let_in = !matches!(result, Err(LookError::Denied(_) | LookError::Retry(_)));
+            if let_in && !tried.is_empty() {
                 keys.prefer(&key);
             }
             tried.push(key);

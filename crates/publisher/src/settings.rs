@@ -9,6 +9,7 @@
 use crate::sealing::Sealer;
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,8 +76,8 @@ impl TopicNames {
     }
 }
 
-/// Everything about Kafka that an operator can set.
-#[derive(Clone, Debug)]
+/// Everything about Kafka that an operator can set. `Debug` shows where and who, and no property: some are secrets.
+#[derive(Clone)]
 pub struct KafkaSettings {
     /// `host:port`, separated by commas.
     pub bootstrap_servers: String,
@@ -125,6 +126,17 @@ pub struct KafkaSettings {
     pub name_open_transaction_after: Duration,
     /// Seals the protected fields of events and snapshots; `None` = there are none.
     pub sealer: Option<Arc<Sealer>>,
+}
+
+impl fmt::Debug for KafkaSettings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("KafkaSettings")
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .field("group_id", &self.group_id)
+            .field("instance_id", &self.instance_id)
+            .field("topic_prefix", &self.topic_prefix)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for KafkaSettings {
@@ -318,6 +330,13 @@ mod tests {
     #[test]
     fn the_defaults_are_sound() {
         assert_eq!(KafkaSettings::default().problems(), []);
+    }
+
+    #[test]
+    fn no_debug_output_shows_a_property() {
+        let properties = BTreeMap::from([("sasl.password".to_owned(), "hush-hush".to_owned())]);
+        let settings = KafkaSettings { properties, ..KafkaSettings::default() };
+        assert!(!format!("{settings:?} {settings:#?}").contains("hush"), "{settings:?}");
     }
 
     #[test]

@@ -294,7 +294,9 @@ mod tests {
         let lookup = "argos-relay lookup --config a --project acme";
         assert_eq!(parsed(lookup).unwrap_err(), Exit::Usage);
         assert_eq!(parsed(&format!("{lookup} --user u --email e")).unwrap_err(), Exit::Usage);
-        assert!(parsed(&format!("{lookup} --user u-1001")).is_ok());
+        let cli = parsed(&format!("{lookup} --email minji.kim@example.com")).unwrap();
+        assert!(!format!("{cli:?}").contains("minji"), "{cli:?}");
+        assert!(parsed(&format!("{lookup} --user u-1001")).is_ok() && parsed(&format!("{lookup} --user -")).is_ok());
         for wrong in ["reconcile --config a acme", "erase --config a ACME/x", "redrive --config a --limit 0"] {
             assert_eq!(parsed(&format!("argos-relay {wrong}")).unwrap_err(), Exit::Usage, "{wrong}");
         }

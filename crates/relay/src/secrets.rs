@@ -147,7 +147,7 @@ impl SecretFiles {
     }
 
     /// One look at everything.
-    fn look(&mut self, metrics: &SecretMetrics, now: Time) {
+    pub(crate) fn look(&mut self, metrics: &SecretMetrics, now: Time) {
         for watched in &mut self.0 {
             let found = watched.look(now);
             let secret = watched.name.as_str();

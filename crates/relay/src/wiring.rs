@@ -250,7 +250,14 @@ fn watch_cipher(project: &Project, cipher: Option<&Arc<argos::Cipher>>, secrets:
         Some(keys) => ("encryption.keys", keys),
         None => ("api_key", &project.api_key),
     };
-    secrets.watch_lines(&format!("projects.{}.{key}", project.id), given, move |new| cipher.replace(new));
+    let is_api_key = project.encryption.keys.is_none();
+    secrets.watch_lines(&format!("projects.{}.{key}", project.id), given, move |new| {
+        if is_api_key {
+            // A cipher takes keys that no header can carry, and any number of them. Client and ciphers follow together.
+            ApiKeys::new(new).map_err(|error| error.to_string())?;
+        }
+        cipher.replace(new).map_err(|error| error.to_string())
+    });
 }
 
 /// What opens and seals for a project.
@@ -280,7 +287,7 @@ pub(crate) fn source(
 ) -> anyhow::Result<argos::client::Client> {
     let projects = config.projects.iter().map(|project| {
         let asked = asked(config, project)?;
-        // The stricter one first: either both follow, or none does.
+        // The ciphers first, which refuse what the client would: either all follow, or none does.
         watch_cipher(project, asked.cipher.as_ref(), secrets);
         let keys = asked.api_keys.clone();
         let name = format!("projects.{}.api_key", project.id);
@@ -403,7 +410,7 @@ fn sweeps(project: &Project) -> SweepRules {
         lag: given.lag,
         stalled_after: given.stalled_after,
         first_walk_share: given.first_walk_share,
-        requests_per_second: project.requests_per_second,
+        requests_per_second: project.requests_per_second / f64::from(project.fetch.requests_per_look().max(1)),
         ..SweepRules::default()
     }
 }

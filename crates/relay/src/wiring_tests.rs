@@ -87,3 +87,38 @@ fn methods_that_are_configured_together_must_all_pass() {
     assert!(ask(Some("t"), "198.51.100.1", &headers).is_err());
     assert!(ask(Some("t"), "192.0.2.7", &HeaderMap::new()).is_err());
 }
+
+#[test]
+fn an_api_key_file_that_is_refused_changes_no_cipher_either() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (path, key_file) = (folder.path().join("relay.toml"), folder.path().join("api-key"));
+    let (old, new) = ("an-old-api-key-of-over-32-characters", "a-new-api-key-of-over-32-characters-");
+    std::fs::write(&key_file, old).unwrap();
+    let text = "kafka.bootstrap_servers = '127.0.0.1:9092'
+        kafka.instance_id = 'relay-0'
+        personal_data.digest_key = '0123456789abcdef0123456789abcdef'
+        [[projects]]
+        id = 'acme'
+        api_key_file = 'api-key'
+        encryption.mode = 'aes-256-gcm'";
+    std::fs::write(&path, text).unwrap();
+    let config = Config::load(&path, &Environment::default()).unwrap().config;
+    let (mut files, clock): (_, Arc<dyn Clock>) = (SecretFiles::default(), Arc::new(reconciler::clock::SystemClock));
+    let door = door(&config.projects[0], &mut files).unwrap();
+    source(&config, &clock, &mut files).unwrap();
+    let metrics = SecretMetrics::register(&Registry::new()).unwrap();
+    let opens = |key: &str| {
+        let cipher = argos::Cipher::new(argos::Mode::Gcm, argos::Derivation::First32Bytes, &[key.into()]).unwrap();
+        let body = format!(r#"{{"data":"{}"}}"#, cipher.encrypt(br#"{"submission_id":"x"}"#, &[7; 12]));
+        door.read(body.as_bytes(), Authentication::NONE).is_ok()
+    };
+    // A note without its `#`, and three keys: each is a key that a cipher would take and no header, or no client.
+    for wrong in ["the new key, valid from Monday on, is the next line".to_owned(), format!("{new}\n{new}1\n{new}2")] {
+        std::fs::write(&key_file, wrong).unwrap();
+        files.look(&metrics, clock.now());
+        assert!(opens(old) && !opens(new));
+    }
+    std::fs::write(&key_file, format!("{new}\n{old}")).unwrap();
+    files.look(&metrics, clock.now());
+    assert!(opens(old) && opens(new));
+}

@@ -9,9 +9,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 
-/// The keys that ARGOS accepts now, and how often each was presented.
+#[derive(Default)]
+struct Behind {
+    /// The keys that are accepted now.
+    accepted: Vec<&'static str>,
+    /// How often each was presented.
+    presented: BTreeMap<String, usize>,
+    /// Whether accepted ones are told to wait.
+    slow: bool,
+}
+
 #[derive(Clone, Default)]
-struct Argos(Arc<Mutex<(Vec<&'static str>, BTreeMap<String, usize>)>>);
+struct Argos(Arc<Mutex<Behind>>);
 
 impl Argos {
     async fn start() -> (Argos, String) {
@@ -24,21 +33,29 @@ impl Argos {
     }
 
     fn accept(&self, keys: &[&'static str]) {
-        keys.clone_into(&mut self.0.lock().unwrap().0);
+        keys.clone_into(&mut self.0.lock().unwrap().accepted);
+    }
+
+    fn slow_down(&self, slow: bool) {
+        self.0.lock().unwrap().slow = slow;
     }
 
     /// The counts since the last time this was asked.
     fn presented(&self) -> Vec<(String, usize)> {
-        std::mem::take(&mut self.0.lock().unwrap().1).into_iter().collect()
+        std::mem::take(&mut self.0.lock().unwrap().presented).into_iter().collect()
     }
 }
 
 async fn answer(State(argos): State<Argos>, headers: HeaderMap) -> (StatusCode, &'static str) {
     let mut state = argos.0.lock().unwrap();
     let given = headers["x-api-key"].to_str().unwrap().to_owned();
-    let known = state.0.iter().any(|key| *key == given);
-    *state.1.entry(given).or_default() += 1;
-    if known { (StatusCode::OK, APPROVED) } else { (StatusCode::FORBIDDEN, r#"{"message":"Forbidden"}"#) }
+    let known = state.accepted.iter().any(|key| *key == given);
+    *state.presented.entry(given).or_default() += 1;
+    match (known, state.slow) {
+        (false, _) => (StatusCode::FORBIDDEN, r#"{"message":"Forbidden"}"#),
+        (true, true) => (StatusCode::TOO_MANY_REQUESTS, ""),
+        (true, false) => (StatusCode::OK, APPROVED),
+    }
 }
 
 #[tokio::test]
@@ -63,6 +80,15 @@ async fn the_second_key_is_asked_before_a_refusal_is_told() {
         assert_eq!(word(&client.look(&key()).await), "present");
     }
     assert_eq!(argos.presented(), [count("new", 5), count("old", 1)]);
+
+    // The new one is withdrawn, and the old one let in, but told to wait: the refused one is not asked again meanwhile.
+    argos.accept(&["old"]);
+    argos.slow_down(true);
+    for _ in 0..5 {
+        assert_eq!(word(&client.look(&key()).await), "throttled");
+    }
+    assert_eq!(argos.presented(), [count("new", 1), count("old", 5)]);
+    argos.slow_down(false);
 
     // Neither is valid: each is asked once, and the refusal is told.
     argos.accept(&[]);

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 /// How long an abort may take.
 pub(super) const ABORT_BUDGET: Duration = Duration::from_secs(3);
-/// How finely a wait for acknowledgements is sliced; a poll always lasts as long as it is asked to.
+/// How finely a wait for acknowledgements is sliced.
 const SLICE: Duration = Duration::from_millis(1);
 /// Between attempts to get a producer ready.
 const INIT_BACKOFF: Duration = Duration::from_millis(250);
@@ -246,7 +246,7 @@ fn insist(
         if class != Class::Retry || Instant::now() >= deadline {
             return Err(Stopped::of(step, class, &error));
         }
-        producer.poll(SLICE);
+        pause(producer);
     }
 }
 
@@ -273,20 +273,34 @@ fn send(shared: &Shared, producer: &Transactional, record: &Record, deadline: In
             return Err(Stopped::late("send"));
         }
         next = back;
-        producer.poll(SLICE);
+        pause(producer);
     }
 }
 
 /// Waits until every record is acknowledged or failed. Only then is the flush inside a commit immediate.
 fn drain(producer: &Transactional, step: &'static str, deadline: Instant) -> Result<(), Stopped> {
-    producer.poll(Duration::ZERO);
-    while producer.in_flight_count() > 0 {
+    loop {
+        let before = producer.in_flight_count();
+        // Reads one report; each is of one partition.
+        producer.poll(Duration::ZERO);
+        let left = producer.in_flight_count();
+        if left == 0 {
+            return Ok(());
+        }
         if Instant::now() >= deadline {
             return Err(Stopped::late(step));
         }
-        producer.poll(SLICE);
+        if left == before {
+            pause(producer);
+        }
     }
-    Ok(())
+}
+
+/// Lets others work. The binding's poll neither returns early nor sleeps for less than a millisecond: it spins, and a
+/// thread that waits in it takes a whole processor.
+fn pause(producer: &Transactional) {
+    std::thread::park_timeout(SLICE);
+    producer.poll(Duration::ZERO);
 }
 
 fn abort(producer: &Transactional) -> Result<(), Stopped> {
@@ -302,6 +316,6 @@ fn abort(producer: &Transactional) -> Result<(), Stopped> {
         if !retry || Instant::now() >= deadline {
             return Err(Stopped::of("abort", class, &error));
         }
-        producer.poll(SLICE);
+        pause(producer);
     }
 }

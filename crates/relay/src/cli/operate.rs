@@ -6,6 +6,7 @@ use super::{ConfigFile, OutputForm};
 use crate::config::durations::parse_duration;
 use clap::Args;
 use models::{Key, ProjectId, Time};
+use secrecy::SecretString;
 use std::time::Duration;
 
 /// Arguments of `doctor`.
@@ -32,12 +33,12 @@ pub struct Lookup {
     /// At which project.
     #[arg(long, value_parser = project)]
     pub project: ProjectId,
-    /// Your own id of the person.
-    #[arg(long, group = "person")]
-    pub user: Option<String>,
-    /// The person's e-mail address.
-    #[arg(long, group = "person")]
-    pub email: Option<String>,
+    /// Your own id of the person. `-` reads it from standard input, where no list of processes shows it.
+    #[arg(long, group = "person", value_parser = person)]
+    pub user: Option<SecretString>,
+    /// The person's e-mail address; `-` as above.
+    #[arg(long, group = "person", value_parser = person)]
+    pub email: Option<SecretString>,
     /// The form of the result.
     #[command(flatten)]
     pub output: OutputForm,
@@ -169,6 +170,12 @@ pub struct Verify {
 
 fn project(text: &str) -> Result<ProjectId, models::InvalidId> {
     ProjectId::new(text)
+}
+
+/// Kept out of `Debug` from here on.
+#[expect(clippy::unnecessary_wraps, reason = "the form that clap asks for")]
+fn person(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(SecretString::from(text))
 }
 
 fn key(text: &str) -> Result<Key, models::InvalidId> {

@@ -58,15 +58,20 @@ fn dry_run(
     let (mut pages, mut rows, mut unreadable) = (0_u64, 0_u64, 0_u64);
     let mut ids = std::collections::HashSet::new();
     let range = (Some(arguments.from), Some(arguments.to));
-    let complete =
-        support::runtime()?.block_on(support::walk(&client, &project.id, range, arguments.rate, |page| {
+    let complete = support::runtime()?.block_on(support::walk(
+        &client,
+        &project.id,
+        range,
+        support::rate(arguments.rate, project),
+        |page| {
             pages += 1;
             rows += page.rows.len() as u64;
             unreadable += page.unreadable as u64;
             let inside = |row: &models::Row| row.created_at.is_none_or(|at| arguments.from <= at && at <= arguments.to);
             ids.extend(page.rows.into_iter().filter(|(_, row)| inside(row)).map(|(id, _)| id));
             tell.say(&format!("{pages} pages, {rows} rows, {} submissions", ids.len()));
-        }))?;
+        },
+    ))?;
     tell.end();
     // Each page is one GET. A row that the ledger does not hold as it is costs one look; at worst, each does.
     let looks = ids.len() as u64 * u64::from(project.fetch.requests_per_look());

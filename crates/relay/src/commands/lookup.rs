@@ -5,11 +5,15 @@ use crate::cli::{Exit, Lookup};
 use crate::config::{Config, Environment};
 use argos::lookup::{Found, Person};
 use models::{KycStatus, Time};
-use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::cmp::Reverse;
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{Read, Write};
+
+/// The longest id or address that is read from standard input, in bytes.
+const LONGEST: usize = 1024;
 
 /// Exit 0 with whatever was found, 1 if ARGOS refuses or cannot be understood, 69 if it does not answer.
 pub(super) fn run(
@@ -24,8 +28,8 @@ pub(super) fn run(
 fn work(arguments: &Lookup, config: &Config, out: &mut impl Write) -> Result<Exit, Ended> {
     let project = support::project(config, arguments.project.as_str())?;
     let person = match (&arguments.user, &arguments.email) {
-        (Some(user), None) => Person::User(SecretString::from(user.as_str())),
-        (None, Some(email)) => Person::Email(SecretString::from(email.as_str())),
+        (Some(user), None) => Person::User(given(user, std::io::stdin())?),
+        (None, Some(email)) => Person::Email(given(email, std::io::stdin())?),
         _ => return Err(Ended::Usage("give either --user or --email".to_owned())),
     };
     let client = support::client(config)?;
@@ -53,8 +57,38 @@ fn work(arguments: &Lookup, config: &Config, out: &mut impl Write) -> Result<Exi
     Ok(Exit::Done)
 }
 
+/// What was given as an argument; `-` stands for the text on `input`, which no list of processes shows.
+fn given(argument: &SecretString, input: impl Read) -> Result<SecretString, Ended> {
+    if argument.expose_secret() != "-" {
+        return Ok(argument.clone());
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
+    input.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
+    let text = std::str::from_utf8(&bytes).ok().map(str::trim).filter(|text| !text.is_empty());
+    let text = text.filter(|text| bytes.len() <= LONGEST && !text.contains('\n'));
+    text.map(SecretString::from)
+        .ok_or_else(|| Ended::Usage(format!("standard input must hold one line of text, {LONGEST} bytes at most")))
+}
+
 /// Whose result holds: the latest approved one, not the newest (ARGOS protocol, section 6).
 fn valid(found: &[Found]) -> Option<usize> {
     let approved = found.iter().enumerate().filter(|(_, one)| one.kyc_status == KycStatus::Approved);
     approved.max_by_key(|(_, one)| one.decided_at.or(one.updated_at).or(one.created_at)).map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_can_be_given_where_no_list_of_processes_shows_it() {
+        let read = |argument: &str, input: &str| {
+            given(&argument.into(), input.as_bytes()).ok().map(|text| text.expose_secret().to_owned())
+        };
+        assert_eq!(read("u-1001", "u-1002").as_deref(), Some("u-1001"));
+        assert_eq!(read("-", "minji.kim@example.com\n").as_deref(), Some("minji.kim@example.com"));
+        for wrong in ["", " \n", "one\ntwo\n", &"x".repeat(LONGEST + 1)] {
+            assert_eq!(read("-", wrong), None, "{wrong}");
+        }
+    }
 }

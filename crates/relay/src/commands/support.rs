@@ -181,6 +181,11 @@ pub(super) fn operators_hint(key: &Key) -> Hint {
     Hint::of_operator(key, now(), fastrand::u64(..))
 }
 
+/// How many requests a second a command may make: what was asked for, and never more than the service itself may.
+pub(super) fn rate(asked: f64, project: &Project) -> f64 {
+    asked.min(project.requests_per_second)
+}
+
 /// A pause that keeps a walk at its rate.
 pub(super) async fn pace(rate: f64) {
     tokio::time::sleep(Duration::from_secs_f64(1.0 / rate)).await;

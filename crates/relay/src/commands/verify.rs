@@ -220,7 +220,7 @@ fn work(arguments: &Verify, config: &Config, out: &mut impl Write) -> Result<Exi
         &client,
         &project.id,
         (arguments.from, arguments.to),
-        arguments.rate,
+        support::rate(arguments.rate, project),
         |page| {
             walked.pages += 1;
             walked.rows += page.rows.len() as u64;
@@ -335,13 +335,18 @@ impl Again<'_> {
         newer || listed.changed_at().is_none_or(|at| support::now().since(at) < self.arguments.settle)
     }
 
+    /// A look may be several GETs.
+    fn looks_a_second(&self) -> f64 {
+        support::rate(self.arguments.rate, self.project) / f64::from(self.project.fetch.requests_per_look())
+    }
+
     /// Asks ARGOS, then gives the state topic until `until` to say the same.
     fn look_until(&self, id: &str, published: &mut Published, until: Instant) -> Result<Vec<Difference>, Ended> {
         let text = format!("{}/{id}", self.project.id);
         let key = Key::parse(&text).map_err(anyhow::Error::from)?;
         loop {
             let truth = self.runtime.block_on(async {
-                support::pace(self.arguments.rate).await;
+                support::pace(self.looks_a_second()).await;
                 self.client.look(&key).await
             })?;
             published.catch_up()?;

@@ -173,7 +173,8 @@ pub(super) fn file_key(key: &str) -> String {
 
 /// The text of a secret file, without the space around it. The error says why not, and nothing of the content.
 pub(crate) fn read_file(path: &Path) -> Result<SecretString, String> {
-    let mut bytes = Zeroizing::new(Vec::new());
+    // Whole from the start: what a growing vector leaves behind is not wiped.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST as usize + 1));
     let file = std::fs::File::open(path).map_err(|error| error.kind().to_string())?;
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.kind().to_string())?;
     if bytes.len() as u64 > LARGEST {
