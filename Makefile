@@ -5,7 +5,7 @@ KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt doc deny advisories fuzz chaos bench image helm kafka-up kafka-down clean
+.PHONY: help contracts build demo test lint fmt doc deny advisories fuzz chaos bench image helm kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ advisories: ## Checks the dependencies against the RustSec advisory database (fe
 
 fuzz: ## Searches for inputs that break a parser, for FUZZ_SECONDS (default 600)
 	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) fuzz/run.sh
+
+contracts: ## Writes contracts/schemas anew from the types (RELEASE=1: also keeps them as those of this version)
+	UPDATE=1 RELEASE=$(RELEASE) cargo test -q -p models contract
 
 chaos: ## Kills replicas 30 times under load (KILLS=n for more), with a real Kafka broker
 	@tests/prerequisites.sh cc c++ make java mvn

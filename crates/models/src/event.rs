@@ -64,6 +64,7 @@ words! {
 /// The state before the confirmation that yields this event. Events of one confirmation share it, except that
 /// `sequence` is always one less than the event's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Previous {
     /// The sequence of the event before this one.
     pub sequence: u64,
@@ -75,6 +76,7 @@ pub struct Previous {
 
 /// Where an event comes from. Not facts: two confirmations of the same facts may differ here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Provenance {
     /// What made us look.
     pub cause: Cause,
@@ -98,6 +100,7 @@ pub struct Provenance {
 
 /// The data of an event. `deleted` events carry ids and `previous` only, so `kyc` and `aml` are absent there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EventData {
     /// Whose.
     pub submission: SubmissionFacts,
@@ -151,6 +154,7 @@ pub fn event_id(key: &Key, sequence: u64, fingerprint: u128) -> String {
 
 /// The value of the compacted state topic: what is true now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Snapshot {
     /// Whose, and what.
     #[serde(flatten)]

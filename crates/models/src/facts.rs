@@ -10,6 +10,7 @@ macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         pub enum $name { $($(#[$doc])* #[serde(rename = $word)] $variant),+ }
 
         impl $name {
@@ -101,17 +102,19 @@ words! {
 
 /// Why a submission was rejected, or had to be tried again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reason {
     /// The vendor's code, verbatim; an open list. Empty if only a text was given.
     pub code: String,
     /// Our grouping of the code, for example `document_unreadable`; `other` when the code has no group.
     pub category: String,
-    /// The reviewer's free text; `None` unless the personal-data policy lets it in.
+    /// The reviewer's free text; null unless the personal-data policy lets it in. May be sealed.
     pub text: Option<String>,
 }
 
 /// The identity check, as last confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Kyc {
     /// Our word for the status.
     pub status: KycStatus,
@@ -119,7 +122,7 @@ pub struct Kyc {
     pub vendor_status: String,
     /// When it was decided, by the vendor's clock.
     pub decided_at: Option<Time>,
-    /// `system`, or a person's address where the personal-data policy lets it in.
+    /// `system`, or a person's address where the personal-data policy lets it in; that one may be sealed.
     pub reviewer: Option<String>,
     /// Whether the system or a person decided.
     pub origin: Origin,
@@ -129,8 +132,9 @@ pub struct Kyc {
     pub reasons: Vec<Reason>,
 }
 
-/// The screening, as last confirmed, with what notices add (see [`crate::Notice`]).
+/// The screening, as last confirmed, with what notices add.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Aml {
     /// Our word for the status.
     pub status: AmlStatus,
@@ -150,12 +154,14 @@ pub struct Aml {
 
 /// Whose submission it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SubmissionFacts {
     /// The operator's name of the project.
     pub project: String,
     /// ARGOS's id.
     pub id: String,
-    /// The customer's own id of the user, as given to ARGOS; `None` where the personal-data policy leaves it out.
+    /// The customer's own id of the user, as given to ARGOS; null where the personal-data policy leaves it out. May be
+    /// sealed.
     pub user_id: Option<String>,
     /// When the submission was made, by the vendor's clock.
     pub created_at: Option<Time>,
@@ -163,6 +169,7 @@ pub struct SubmissionFacts {
 
 /// All published facts of one submission. The fingerprint in an event's id covers exactly these.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Facts {
     /// Whose.
     pub submission: SubmissionFacts,

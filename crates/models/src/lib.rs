@@ -8,6 +8,9 @@
 //! Path: a hint ([`hint`]) leads to a look at ARGOS ([`truth`]); a decision compares it with what was last
 //! published ([`entry`]) and yields events ([`event`]); [`ledger`] is how they become durable together.
 
+#[cfg(test)]
+#[path = "../contract/mod.rs"]
+mod contract;
 pub mod entry;
 pub mod event;
 pub mod facts;

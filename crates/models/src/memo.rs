@@ -62,6 +62,7 @@ impl fmt::Display for MemoKey {
 
 /// What a walk counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Totals {
     /// Pages read.
     pub pages: u64,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// One notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Notification {
     /// A hint's claim was not shown by any look of the ladder.
     HintUnconfirmed {
