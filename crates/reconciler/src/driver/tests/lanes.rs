@@ -138,7 +138,7 @@ async fn unknown_ids_take_a_tenth_of_the_budget_and_leave_nothing() {
     let total = || lab.world.looks.lock().unwrap().values().sum::<usize>();
     let before = total();
     assert!(before >= 950, "{before}");
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let later = total() - before;
     assert!(later <= 60 * 5 + 60, "{later} looks in a minute at 5 a second");
     tokio::time::sleep(Duration::from_hours(1)).await;

@@ -125,10 +125,10 @@ async fn day_one_is_walked_at_its_own_share_and_told_as_snapshots() {
         rules.sweeps.requests_per_second = 20.0;
     });
     // 1,000 looks at half of 20 a second: 100 s, and never much faster.
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let early = lab.broker.states().len();
     assert!((450..=750).contains(&early), "{early} states after 60 s");
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!(lab.broker.states().len(), 1_000);
     assert!(lab.broker.events_from(0).is_empty(), "nothing has happened since the service runs");
     assert!(told(&lab, |notice| matches!(notice, Notification::SweepProgress { .. })) >= 1);

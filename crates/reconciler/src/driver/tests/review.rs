@@ -27,7 +27,7 @@ async fn walks_that_meet_a_backlog_again_neither_delay_it_nor_write_it_anew() {
     }
     let hints = lab.metrics.lock().unwrap()[0].hints.with_label_values(&["bulk", "sweep"]).get();
     let (parked, took) = (decisions(&lab, "parked"), began.elapsed());
-    println!("3,000 differences at 10/s: {took:?}, {hints} bulk hints, {parked} parked");
+    println!("3,000 differences at 4/s: {took:?}, {hints} bulk hints, {parked} parked");
     assert!(took <= Duration::from_secs(750 + 400 + 300 + 100), "{took:?}");
     assert!(hints <= 3_500, "{hints} hints");
     assert!(parked <= 6_000, "{parked} writes of parked entries");
@@ -79,10 +79,10 @@ async fn an_unknown_id_that_a_list_shows_is_looked_at_once_more() {
         hint.row = Some(shown);
     })
     .await;
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
     assert_eq!(lab.broker.unsettled(), 0);
     *lab.world.refuses.lock().unwrap() = None;
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
     assert_eq!(lab.broker.states().len(), 1);
     stop.cancel();
     task.await.unwrap().unwrap();
