@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees to it that the named tools are there; on Debian and Ubuntu it installs the missing ones with apt-get, and only
-# those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config java mvn python-venv
+# those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config java mvn python-venv node npm
 # Exit codes: 0 all are there, 64 unknown tool, 69 one is missing and cannot be installed.
 set -euo pipefail
 
@@ -12,6 +12,8 @@ package_of() {
         pkg-config) echo pkg-config ;;
         java) echo openjdk-17-jre-headless ;;
         mvn) echo maven ;;
+        node) echo nodejs ;;
+        npm) echo npm ;;
         python-venv) echo python3 python3-venv ;;
         *) echo "prerequisites.sh: unknown tool $1" >&2; exit 64 ;;
     esac
