@@ -27,12 +27,13 @@ const PATIENCE: Duration = Duration::from_mins(15);
 #[tokio::main]
 async fn main() {
     let Some(bootstrap) = broker::bootstrap() else { return };
-    let rows = std::env::var("ROWS").map_or(100_000, |rows| rows.parse().expect("ROWS is a number"));
+    let rows = std::env::var_os("ROWS")
+        .map_or(100_000, |rows| rows.to_str().and_then(|rows| rows.parse().ok()).expect("ROWS is a number"));
     let sim = simulator(61).await;
     fill(&sim, rows);
     let mut setup = Setup::new(&bootstrap, "sweep", sim.base_url());
     // Looks at an age would be single GETs of another cause.
-    setup.relooks = r#"["300d"]"#.to_owned();
+    r#"["300d"]"#.clone_into(&mut setup.relooks);
     (setup.baseline, setup.requests_per_second) = ("snapshots", 5000);
     SWEEPS.clone_into(&mut setup.project);
     let mut replica = Replica::new(&setup, "relay-0");
@@ -103,7 +104,7 @@ async fn quiet(replica: &Replica, sim: &Simulator, until: Instant) -> f64 {
             since = (Instant::now(), replica.cpu(), sim.counts());
         }
     }
-    (replica.cpu() - since.1).as_secs_f64() / since.0.elapsed().as_secs_f64()
+    replica.cpu().saturating_sub(since.1).as_secs_f64() / since.0.elapsed().as_secs_f64()
 }
 
 struct Walk {
@@ -130,7 +131,7 @@ async fn walk(replica: &Replica, sim: &Simulator, until: Instant, idle: f64) -> 
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let cpu = replica.cpu() - before.1;
+    let cpu = replica.cpu().saturating_sub(before.1);
     Walk {
         pages: last.lists - first.lists,
         singles: last.singles - first.singles,
@@ -183,7 +184,7 @@ fn alone(base: &str, reading: Reading) -> Alone {
             break;
         }
     }
-    Alone { took: began.elapsed(), cpu: thread_cpu() - cpu, ..read }
+    Alone { took: began.elapsed(), cpu: thread_cpu().saturating_sub(cpu), ..read }
 }
 
 fn page<'de, T: Deserialize<'de>>(body: &'de [u8]) -> (usize, Option<Cursor>) {

@@ -128,8 +128,18 @@ fn equal_to_state(key: &Key, sequence: u64, data: &Value, state: Option<&Snapsho
         return;
     };
     assert_eq!(sequence, state.sequence, "{key}");
-    assert_eq!(data["kyc"], serde_json::to_value(&state.facts.kyc).expect("JSON"), "{key}");
-    assert_eq!(data["aml"], serde_json::to_value(&state.facts.aml).expect("JSON"), "{key}");
+    assert_eq!(unsealed(&data["kyc"]), unsealed(&serde_json::to_value(&state.facts.kyc).expect("JSON")), "{key}");
+    assert_eq!(unsealed(&data["aml"]), unsealed(&serde_json::to_value(&state.facts.aml).expect("JSON")), "{key}");
+}
+
+/// With one word for every sealed value: what is sealed twice never looks the same.
+fn unsealed(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.starts_with("sealed:v1:") => Value::from("sealed"),
+        Value::Array(items) => items.iter().map(unsealed).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, field)| (name.clone(), unsealed(field))).collect(),
+        other => other.clone(),
+    }
 }
 
 /// No invented person's data in any topic, nor in the texts given (logs, metrics).

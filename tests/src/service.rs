@@ -288,13 +288,23 @@ impl Drop for Replica {
 
 /// Status and body of a plain GET on loopback.
 pub async fn http_get(url: &str) -> Option<(u16, String)> {
+    let (status, answer) = http(url, "GET", "", "").await?;
+    Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+}
+
+/// Status and whole answer of a POST on loopback; `headers` are lines of their own.
+pub async fn http_post(url: &str, headers: &str, body: &str) -> Option<(u16, String)> {
+    http(url, "POST", &format!("content-length: {}\r\n{headers}", body.len()), body).await
+}
+
+async fn http(url: &str, method: &str, headers: &str, body: &str) -> Option<(u16, String)> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let (host, path) = url.strip_prefix("http://")?.split_once('/')?;
     let mut stream = tokio::net::TcpStream::connect(host).await.ok()?;
-    let request = format!("GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    let request = format!("{method} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n{body}");
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;
     let status = answer.split(' ').nth(1)?.parse().ok()?;
-    Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+    Some((status, answer))
 }

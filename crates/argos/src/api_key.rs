@@ -3,8 +3,8 @@
 //! Owns the one or two keys that are valid at the same time, and the word on which of them works. Must not know requests
 //! ([`crate::client`] sends them) or files (whoever reads one calls [`ApiKeys::replace`]).
 //!
-//! Path: a request takes [`ApiKeys::untried`]; when ARGOS denies it, it takes the next, until there is none. One that
-//! was let in is [`ApiKeys::prefer`]red, so that a key which ARGOS has withdrawn is not tried with each request.
+//! Path: a request takes `ApiKeys::untried`; when ARGOS denies it, it takes the next, until there is none. One that
+//! was let in is `ApiKeys::prefer`red, so that a key which ARGOS has withdrawn is not tried with each request.
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};

@@ -1,9 +1,9 @@
 //! The submissions of one person, by the customer's user id or the e-mail address: who is asked for, and what is told.
 //!
 //! Owns the reading of such a list (ARGOS protocol, sections 4.1 to 4.3) and the bound on its pages. What is told holds no
-//! personal data. Must not know HTTP. Pure: [`Pages`] takes pages in, one after the other.
+//! personal data. Must not know HTTP. Pure: `Pages` takes pages in, one after the other.
 //!
-//! Path: `Client::find` asks for a page, [`Pages::take`] reads it and says where to go on, until [`Pages::found`].
+//! Path: `Client::find` asks for a page, `Pages::take` reads it and says where to go on, until `Pages::found`.
 
 use crate::answer::{Answer, item_id, unreadable};
 use crate::list::cursor;

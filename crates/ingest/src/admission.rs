@@ -3,7 +3,7 @@
 //! Owns the two bounds, how projects share them, and the gauges of what is taken. Must not know requests, answers or
 //! time.
 //!
-//! Path: [`Crowd::enter`] gives a [`Place`] to a request, [`Place::hold`] adds bytes before they are kept; both say no
+//! Path: `Crowd::enter` gives a `Place` to a request, `Place::hold` adds bytes before they are kept; both say no
 //! rather than grow. A place that is dropped gives all of it back.
 //!
 //! A part of each bound is set aside, in equal parts, one for each project; the rest is for whoever comes first. So a

@@ -12,7 +12,7 @@
 //! secret's, in constant time and without an early exit.
 //!
 //! *Replay.* Who has seen a signed request can send it again: for ever in the plain form, within the tolerance in the
-//! others. That is counted ([`crate::replay`]), not refused, because it is harmless: a webhook is a hint, and a repeated
+//! others. That is counted (`replay`), not refused, because it is harmless: a webhook is a hint, and a repeated
 //! hint is at most one more GET of the same submission. What an event says comes from that GET.
 
 use axum::http::{HeaderMap, HeaderName};

@@ -6,8 +6,8 @@ use crate::event::EventData;
 use crate::{Agreement, AmlStatus, Cause, EventKind, KycStatus, Monitoring, Origin, Previous, Risk, Time};
 use serde_json::Value;
 
-fn time(text: &str) -> Option<Time> {
-    Some(text.parse().unwrap())
+fn time(text: &str) -> Time {
+    text.parse().unwrap()
 }
 
 pub(super) fn snapshot() -> Value {
@@ -75,7 +75,7 @@ fn aml(kind: EventKind, data: &mut EventData) {
     data.provenance.notice_authentication = vec!["path_token".to_owned()];
     match kind {
         EventKind::AmlScreened => {
-            (aml.status, aml.notice_at) = (AmlStatus::Clear, time("2026-03-02T05:33:00.000Z"));
+            (aml.status, aml.notice_at) = (AmlStatus::Clear, Some(time("2026-03-02T05:33:00.000Z")));
             about(data, 3, KycStatus::Approved, &["aml.status"], "aml");
         }
         EventKind::AmlRiskChanged => {
@@ -86,7 +86,7 @@ fn aml(kind: EventKind, data: &mut EventData) {
         }
         _ => {
             aml.monitoring = Monitoring::Registered;
-            aml.monitoring_notice_at = time("2026-03-02T05:40:00.000Z");
+            aml.monitoring_notice_at = Some(time("2026-03-02T05:40:00.000Z"));
             about(data, 5, KycStatus::Approved, &["aml.monitoring"], "aml_monitor");
         }
     }

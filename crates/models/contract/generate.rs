@@ -45,7 +45,7 @@ inline! {
 /// Every schema of the contract.
 pub(super) fn schemas() -> Set {
     let mut set: Set = EventKind::ALL.iter().map(|kind| (kind.as_str().to_owned(), event(*kind))).collect();
-    let state = finished("kyc.submission.state.v1", root::<Snapshot>(), examples::snapshot());
+    let state = finished("kyc.submission.state.v1", root::<Snapshot>(), &examples::snapshot());
     set.insert("kyc.submission.state.v1".to_owned(), state);
     set.extend(notifications());
     for (name, schema) in [
@@ -53,7 +53,7 @@ pub(super) fn schemas() -> Set {
         ("kyc.submission.dlq.v1.headers", dead_letter_headers()),
     ] {
         let example = golden::read(if name.contains("dlq") { "dead_letter" } else { "event" }).headers_as_json();
-        set.insert(name.to_owned(), finished(name, schema, example));
+        set.insert(name.to_owned(), finished(name, schema, &example));
     }
     set
 }
@@ -66,7 +66,7 @@ fn root<T: JsonSchema>() -> Value {
 }
 
 /// Name, dialect, example; and only the definitions that are in use.
-fn finished(name: &str, mut schema: Value, example: Value) -> Value {
+fn finished(name: &str, mut schema: Value, example: &Value) -> Value {
     prune(&mut schema);
     let object = schema.as_object_mut().unwrap();
     object.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
@@ -92,7 +92,7 @@ fn event(kind: EventKind) -> Value {
             schema["required"].as_array_mut().unwrap().push(part.into());
         }
     }
-    finished(kind.as_str(), schema, examples::event(kind))
+    finished(kind.as_str(), schema, &examples::event(kind))
 }
 
 /// The doc comment of the event's type.
@@ -114,7 +114,7 @@ fn notifications() -> Set {
             kind["properties"]["type"]["description"] = "What this notification tells.".into();
             let word = kind["properties"]["type"]["const"].as_str().unwrap().to_owned();
             let name = format!("kyc.control.{word}.v1");
-            (name.clone(), finished(&name, kind, golden::read(&format!("notification_{word}")).value))
+            (name.clone(), finished(&name, kind, &golden::read(&format!("notification_{word}")).value))
         })
         .collect()
 }

@@ -25,6 +25,7 @@ fn contracts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts")
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test that writes files when it is told to")]
 fn is_set(variable: &str) -> bool {
     std::env::var(variable).is_ok_and(|value| !value.is_empty())
 }
@@ -69,11 +70,11 @@ impl Judge {
         for (name, schema) in set {
             compiler.add_resource(&generate::urn(name), schema.clone()).unwrap();
         }
-        let compiled = set.keys().map(|name| {
+        let indices = set.keys().map(|name| {
             let index = compiler.compile(&generate::urn(name), &mut schemas);
             (name.clone(), index.unwrap_or_else(|error| panic!("{name}: {error:#}")))
         });
-        Judge { compiled: compiled.collect(), schemas }
+        Judge { compiled: indices.collect(), schemas }
     }
 
     fn check(&self, name: &str, value: &Value) -> Result<(), String> {
@@ -142,12 +143,13 @@ fn what_the_publisher_writes_is_valid() {
     assert!(seen >= 14, "{seen} records were looked at");
 }
 
+type Change = fn(&mut Value);
+
 #[test]
 fn what_is_not_of_the_contract_is_invalid_and_what_may_come_is_valid() {
     let judge = Judge::new(&generate::schemas());
     let approved = || generate::schemas()["kyc.submission.approved.v1"]["examples"][0].clone();
     let name = "kyc.submission.approved.v1";
-    type Change = fn(&mut Value);
     let wrong: [(&str, Change); 5] = [
         ("a field that is always there", |data| drop(data.as_object_mut().unwrap().remove("kyc"))),
         ("a number as text", |data| data["kyc"]["retries"] = "1".into()),

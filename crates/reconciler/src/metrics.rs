@@ -3,7 +3,7 @@
 //! Owns: names, help texts, and the words of their labels, which are few and fixed; a project is one of the configuration.
 //! Every series exists from the start, so that the first failure shows as an increase. Must not know: who scrapes them.
 //!
-//! Path: [`Metrics::register`] once; [`Metrics::declare`] for each project; then the fields.
+//! Path: [`Metrics::register`] once; `Metrics::declare` for each project; then the fields.
 
 use crate::decision::Outcome;
 use crate::state::ProjectRules;
@@ -159,7 +159,9 @@ impl Metrics {
     /// Makes the series exist whose labels need no project.
     fn declare_fixed(&self) {
         let all = |vec: &IntCounterVec, words: &[&str]| {
-            words.iter().for_each(|word| vec.with_label_values(&[*word]).inc_by(0));
+            for word in words {
+                vec.with_label_values(&[*word]).inc_by(0);
+            }
         };
         all(&self.commits, &COMMITS);
         all(&self.dead_letters, &DEAD_LETTERS);

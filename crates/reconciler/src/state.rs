@@ -101,7 +101,9 @@ impl State {
         metrics: Metrics,
         now: Time,
     ) -> State {
-        projects.iter().for_each(|(id, rules)| metrics.declare(id, rules));
+        for (id, rules) in &projects {
+            metrics.declare(id, rules);
+        }
         // In order of their names: whose turn is first is no matter of chance.
         let budgets: BTreeMap<_, _> = projects.iter().map(|(id, rules)| (id.clone(), rules.budget)).collect();
         let queue = Queue::new(budgets, settings.patience, now);

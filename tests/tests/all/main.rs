@@ -10,4 +10,5 @@ mod map;
 mod openapi;
 mod outage;
 mod poll;
+mod private;
 mod sealed;

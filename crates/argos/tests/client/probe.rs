@@ -80,10 +80,10 @@ async fn examine(ways: Ways, size: u32, expected: Option<(Mode, Derivation)>) ->
             Some(id) => single(&ways, &id, get("request_type").as_deref()),
             None => rows(&ways, &get),
         };
-        let sealed = sealer.as_ref().map(|cipher| {
+        let answer = sealer.as_ref().map(|cipher| {
             serde_json::json!({"data": cipher.encrypt(body.as_bytes(), &[1; 12]), "isEncrypted": true}).to_string()
         });
-        (status, sealed.unwrap_or(body))
+        (status, answer.unwrap_or(body))
     })
     .await;
     let keys: [SecretString; 2] = ["OLDoldOLDoldOLDoldOLDoldOLDoldOLD9876543".into(), KEY.into()];

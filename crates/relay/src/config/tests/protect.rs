@@ -21,7 +21,9 @@ fn load(personal: &str, keys: &str) -> Result<Config, String> {
     let environment =
         Environment { variables: Vec::new().into_iter().collect(), host_name: Some("relay-0".to_owned()) };
     let loaded = Config::load(&path, &environment);
-    loaded.map(|loaded| loaded.config).map_err(|errors| errors.iter().map(|error| format!("{error}\n")).collect())
+    loaded
+        .map(|loaded| loaded.config)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 #[test]
