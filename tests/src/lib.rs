@@ -6,6 +6,7 @@
 
 pub mod broker;
 pub mod check;
+pub mod contract;
 pub mod service;
 pub mod topics;
 

@@ -31,7 +31,8 @@ pub fn json(record: &Record) -> serde_json::Value {
     record.value.as_deref().map_or(serde_json::Value::Null, |value| serde_json::from_slice(value).expect("JSON"))
 }
 
-/// Reads a topic from its beginning to the end that a `read_committed` client sees. Blocks: see [`read`].
+/// Reads a topic from its beginning to the end that a `read_committed` client sees, and holds each record to the
+/// published contract. Blocks: see [`read`].
 pub fn read_blocking(bootstrap: &str, topic: &str) -> Vec<Record> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
@@ -58,7 +59,13 @@ pub fn read_blocking(bootstrap: &str, topic: &str) -> Vec<Record> {
             None => {}
             Some(Err(KafkaError::PartitionEOF(partition))) => ended[partition as usize] = true,
             Some(Err(error)) => panic!("{topic}: {error}"),
-            Some(Ok(message)) => records.push(record(&message)),
+            Some(Ok(message)) => {
+                let record = record(&message);
+                if let Err(why) = crate::contract::check(topic, &record) {
+                    panic!("{topic} {}@{} breaks the contract: {why}", record.partition, record.offset);
+                }
+                records.push(record);
+            }
         }
     }
     records
