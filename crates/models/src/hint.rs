@@ -103,15 +103,26 @@ impl Notices {
         self.aml.is_none() && self.monitoring.is_none()
     }
 
-    /// Takes from `other` what is newer.
+    /// Takes from `other` what is newer, but never what passed less: a forged notice must not put a true one out.
     pub fn merge(&mut self, other: &Notices) {
-        let newer = |mine: Option<Notice>, theirs: Option<Notice>| match (mine, theirs) {
-            (Some(mine), Some(theirs)) if theirs.at > mine.at => Some(theirs),
+        let better = |mine: Option<Notice>, theirs: Option<Notice>| match (mine, theirs) {
+            (Some(mine), Some(theirs)) if theirs.replaces(&mine) => Some(theirs),
             (Some(mine), _) => Some(mine),
             (None, theirs) => theirs,
         };
-        self.aml = newer(self.aml, other.aml);
-        self.monitoring = newer(self.monitoring, other.monitoring);
+        self.aml = better(self.aml, other.aml);
+        self.monitoring = better(self.monitoring, other.monitoring);
+    }
+}
+
+impl Notice {
+    /// Newer if both passed the same; else whether it passed all that the other did, and more.
+    fn replaces(&self, other: &Notice) -> bool {
+        if self.authentication == other.authentication {
+            self.at > other.at
+        } else {
+            self.authentication.with(other.authentication) == self.authentication
+        }
     }
 }
 
@@ -180,5 +191,25 @@ impl Hint {
             erase: false,
             traceparent: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_that_passed_less_puts_none_out_however_new_it_is() {
+        let notice = |at, authentication| Some(Notice { at: Time::from_millis(at), authentication });
+        let aml = |at, authentication| Notices { aml: notice(at, authentication), monitoring: None };
+        let (token, forged) = (Authentication::PATH_TOKEN, Authentication::NONE);
+        let merged = |mut first: Notices, second: Notices| {
+            first.merge(&second);
+            first
+        };
+        assert_eq!(merged(aml(1, token), aml(2, forged)), aml(1, token));
+        assert_eq!(merged(aml(2, forged), aml(1, token)), aml(1, token), "in either order");
+        assert_eq!(merged(aml(1, token), aml(2, token)), aml(2, token));
+        assert_eq!(merged(aml(2, token), aml(1, token)), aml(2, token));
     }
 }

@@ -135,6 +135,11 @@ impl MemoryBroker {
         self.lock().faults.extend(faults);
     }
 
+    /// The next commits go well again.
+    pub fn spare_commits(&self) {
+        self.lock().faults.clear();
+    }
+
     /// Whether hints are refused.
     pub fn set_unavailable(&self, unavailable: bool) {
         self.lock().unavailable = unavailable;

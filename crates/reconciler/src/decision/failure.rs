@@ -2,7 +2,9 @@
 //! itself ever holds an offset. Pure.
 
 use super::{Case, Decision, Outcome, schedule};
-use models::{Cause, Check, CheckReason, DeadLetter, Entry, Grave, GraveReason, LookError, StateChange, Time};
+use models::{
+    Cause, Check, CheckReason, DeadLetter, Entry, Grave, GraveReason, LookError, Notice, Pending, StateChange, Time,
+};
 
 /// Sets a failed look aside. Backs off by failed attempts; a submission whose answers cannot be read gets one dead
 /// letter and then a daily look.
@@ -54,14 +56,14 @@ fn unknown_project(case: &Case<'_>, mut entry: Entry, letter: DeadLetter, rng: &
 
 /// Sets a look aside that could not be made: no budget, or an open breaker. Counts no failure. An id that nobody knew
 /// when it was asked for does not outlive its ladder, however short the budget is: it is forgotten, unless a list or an
-/// operator says that it is there. A key that had been set aside already keeps its place: hints push nobody back.
+/// operator says that it is there, or a notice that counts waits: no list tells of that again. A key that had been set aside already keeps its place: hints push nobody back.
 pub fn park(case: &Case<'_>, mut due: Time, rng: &mut fastrand::Rng) -> Decision {
     let mut pending = case.wake.pending(case.entry);
     let mut entry = case.entry.cloned().unwrap_or_default();
     if matches!(case.wake.cause, Cause::Sweep | Cause::Backfill | Cause::Operator) {
         pending.absent_since = pending.absent_since.filter(|_| entry.published.is_some());
     }
-    if let Some(since) = pending.absent_since.filter(|_| entry.is_unknown()) {
+    if let Some(since) = pending.absent_since.filter(|_| entry.is_unknown() && !has_notice(case, &pending)) {
         let ends = schedule::ladder_end(case.policy, since);
         if ends <= case.now {
             let mut decision = Decision::quiet(Outcome::Forgotten, None);
@@ -76,6 +78,12 @@ pub fn park(case: &Case<'_>, mut due: Time, rng: &mut fastrand::Rng) -> Decision
     entry.check = Some(Check { due, reason: CheckReason::Parked });
     entry.pending = Some(Box::new(pending));
     Decision::quiet(Outcome::Parked, Some(entry))
+}
+
+/// Whether a notice waits that passed what the policy asks for.
+fn has_notice(case: &Case<'_>, pending: &Pending) -> bool {
+    let counts = |notice: &Notice| notice.authentication.any_of(case.policy.notice_authentication);
+    [pending.notices.aml, pending.notices.monitoring].iter().flatten().any(counts)
 }
 
 /// An operator has the submission erased: the snapshot goes, and a grave stays, so that it is never asked for or

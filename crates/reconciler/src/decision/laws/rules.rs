@@ -80,3 +80,24 @@ fn a_project_taken_out_of_the_configuration_loses_no_schedule_and_dead_letters_o
     let stranger = tried(None, &with_claim(claim));
     assert!(stranger.dead_letter.is_some() && stranger.entry.is_none());
 }
+
+/// No list tells of a notice again, so it is never dropped without a look that began after it.
+#[test]
+fn an_unknown_id_is_not_forgotten_with_a_notice_that_waits_for_its_look() {
+    let policy = Policy::default();
+    let claim = Claim { trigger: "approved".to_owned(), status: Some(KycStatus::Approved), ..Claim::default() };
+    let unknown = look(&policy, None, &with_claim(claim), Answer::Absent, at(10)).entry;
+    assert!(unknown.as_ref().unwrap().is_unknown());
+    let key = key();
+    let park = |authentication| {
+        let notices = Notices { aml: Some(Notice { at: at(20), authentication }), monitoring: None };
+        let wake = Wake { notices, ..Wake::recheck() };
+        let now = at(3_600_000);
+        let case = Case { policy: &policy, key: &key, entry: unknown.as_ref(), wake: &wake, now, first_run: Time::MIN };
+        crate::decision::park(&case, now, &mut fastrand::Rng::with_seed(1))
+    };
+    let kept = park(Authentication::PATH_TOKEN);
+    assert_eq!(kept.outcome, Outcome::Parked);
+    assert!(kept.entry.unwrap().pending.unwrap().notices.aml.is_some());
+    assert_eq!(park(Authentication::NONE).outcome, Outcome::Forgotten, "one that nobody vouches for holds nothing");
+}
