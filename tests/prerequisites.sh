@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees to it that the named tools are there; on Debian and Ubuntu it installs the missing ones with apt-get, and only
-# those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config java mvn python-venv node npm
+# those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config java mvn python-venv python3 promtool node npm
 # Exit codes: 0 all are there, 64 unknown tool, 69 one is missing and cannot be installed.
 set -euo pipefail
 
@@ -15,6 +15,9 @@ package_of() {
         node) echo nodejs ;;
         npm) echo npm ;;
         python-venv) echo python3 python3-venv ;;
+        python3) echo python3 ;;
+        # The server comes with it; no service of it is needed.
+        promtool) echo prometheus ;;
         *) echo "prerequisites.sh: unknown tool $1" >&2; exit 64 ;;
     esac
 }

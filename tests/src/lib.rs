@@ -7,6 +7,7 @@
 pub mod broker;
 pub mod check;
 pub mod contract;
+pub mod promql;
 pub mod service;
 pub mod topics;
 

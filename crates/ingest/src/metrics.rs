@@ -88,6 +88,7 @@ impl Metrics {
         }
         self.unauthenticated.with_label_values(&[project]).set(i64::from(unauthenticated));
         self.repeats.with_label_values(&[project]).inc_by(0);
+        self.in_flight(project).iter().for_each(|gauge| gauge.set(0));
     }
 
     /// What a project has under way: requests and bytes.

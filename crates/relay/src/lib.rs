@@ -11,6 +11,8 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod health;
+#[cfg(test)]
+mod metrics_page;
 #[cfg(feature = "dev")]
 pub mod oracle;
 pub mod secrets;

@@ -38,9 +38,9 @@ struct Watched {
 
 /// What is told of secret files.
 pub struct SecretMetrics {
-    age: GaugeVec,
-    failures: IntCounterVec,
-    exchanges: IntCounterVec,
+    pub(crate) age: GaugeVec,
+    pub(crate) failures: IntCounterVec,
+    pub(crate) exchanges: IntCounterVec,
 }
 
 impl SecretMetrics {

@@ -7,6 +7,7 @@ mod docs;
 mod door;
 mod kills;
 mod map;
+mod metrics;
 mod openapi;
 mod outage;
 mod poll;

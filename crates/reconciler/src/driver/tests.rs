@@ -331,6 +331,9 @@ async fn an_outage_parks_keys_in_the_ledger_and_dead_letters_nothing() {
     *lab.world.down.lock().unwrap() = None;
     tokio::time::sleep(Duration::from_secs(400)).await;
     assert_eq!(lab.broker.states().len(), 50);
+    let lag = lab.metrics.lock().unwrap()[0].hint_confirm_lag_seconds.clone();
+    assert_eq!(lag.get_sample_count(), 50, "what had to wait is confirmed late, and that is told");
+    assert!(lag.get_sample_sum() > 50.0 * 60.0, "{}", lag.get_sample_sum());
     assert!(lab.broker.dead_letters().is_empty());
     lab.check_sequences();
     stop.cancel();
