@@ -8,7 +8,7 @@ use models::LookError;
 use std::borrow::Cow;
 
 /// The names of an item's id.
-const ID_NAMES: [&str; 2] = ["submission_id", "submissionId"];
+pub(crate) const ID_NAMES: [&str; 2] = ["submission_id", "submissionId"];
 
 /// A success, opened.
 pub(crate) struct Answer<'a> {
@@ -22,10 +22,11 @@ impl<'a> Answer<'a> {
     /// Opens a success. Missing `Items` are no items, unless the answer is sealed, an error in disguise, or the item
     /// itself without its wrapper.
     pub(crate) fn open(text: &'a str) -> Result<Answer<'a>, LookError> {
-        let body = Raw::parse(text).ok_or_else(|| unreadable("the answer is not JSON"))?;
-        let [items, lower, next, data, sealed] = body
-            .members(["Items", "items", "nextpageKey", "data", "isEncrypted"])
-            .ok_or_else(|| unreadable("the answer is not an object"))?;
+        let names = ["Items", "items", "nextpageKey", "data", "isEncrypted"];
+        let (body, [items, lower, next, data, sealed]) = Raw::opened(text, names).ok_or_else(|| {
+            let what = if Raw::parse(text).is_some() { "an object" } else { "JSON" };
+            unreadable(&format!("the answer is not {what}"))
+        })?;
         if let Some(items) = items.or(lower) {
             let kind = items.kind();
             let items = items.elements().ok_or_else(|| unexpected("Items", kind))?;

@@ -23,6 +23,7 @@ pub mod client;
 pub mod document;
 #[cfg(test)]
 mod fixtures;
+mod head;
 pub mod list;
 pub mod lookup;
 pub mod personal;

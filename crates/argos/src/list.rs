@@ -2,8 +2,8 @@
 //!
 //! Owns the ARGOS protocol, sections 4.2 and 4.3: a list row is thin and only ever yields a hint. Pure.
 
-use crate::answer::{Answer, item_id, unexpected, unreadable};
-use crate::submission::{kyc_status, screening, time, updated_at};
+use crate::answer::{Answer, unexpected, unreadable};
+use crate::head::{Head, time};
 use crate::wire::{Raw, text_of};
 use models::{LookError, Page, PageCursor, Row, SubmissionId};
 
@@ -17,8 +17,8 @@ pub fn decode_page(bytes: &[u8]) -> Result<Page, LookError> {
     let answer = Answer::open(&text)?;
     let mut page = Page { rows: Vec::with_capacity(answer.items.len()), next: None, unreadable: 0 };
     for item in &answer.items {
-        match item_id(*item).and_then(|id| SubmissionId::new(&id).ok()) {
-            Some(id) => page.rows.push((id, row(*item))),
+        match Head::of(*item).ok().and_then(|head| row(&head)) {
+            Some(row) => page.rows.push(row),
             None => page.unreadable += 1,
         }
     }
@@ -26,17 +26,19 @@ pub fn decode_page(bytes: &[u8]) -> Result<Page, LookError> {
     Ok(page)
 }
 
-/// What is not shown, or cannot be read, is `None`: the reconciler compares what is there, and looks if the vendor's
-/// clock is missing.
-fn row(item: Raw<'_>) -> Row {
-    let aml = screening(item);
-    Row {
-        kyc_status: kyc_status(item).ok().flatten().map(|(status, _)| status),
+/// `None` without a usable id. What else is not shown, or cannot be read, is `None` in the row: the reconciler compares
+/// what is there, and looks if the vendor's clock is missing.
+fn row(head: &Head<'_>) -> Option<(SubmissionId, Row)> {
+    let id = SubmissionId::new(&head.id?.text()?).ok()?;
+    let aml = head.screening();
+    let row = Row {
+        kyc_status: head.kyc_status().ok().flatten().map(|(status, _)| status),
         aml_vendor_status: aml.vendor_status,
         risk: aml.risk,
-        updated_at: updated_at(item),
-        created_at: item.first_of(["created_at"]).and_then(time),
-    }
+        updated_at: head.updated_at(),
+        created_at: head.created_at.and_then(time),
+    };
+    Some((id, row))
 }
 
 /// `nextpageKey`; `None` if it is blank.

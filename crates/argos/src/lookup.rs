@@ -5,9 +5,9 @@
 //!
 //! Path: `Client::find` asks for a page, `Pages::take` reads it and says where to go on, until `Pages::found`.
 
-use crate::answer::{Answer, item_id, unreadable};
+use crate::answer::{Answer, unreadable};
+use crate::head::{Head, time};
 use crate::list::cursor;
-use crate::submission::{kyc_status, time, updated_at};
 use crate::wire::{Raw, text_of};
 use crate::words::is_deleted_label;
 use models::{KycStatus, LookError, PageCursor, SubmissionId, Time};
@@ -92,10 +92,11 @@ impl Pages {
             if person.is_other_than(*item) {
                 return Err(unreadable("the list shows someone else than was asked for"));
             }
-            let id = item_id(*item).and_then(|id| SubmissionId::new(&id).ok());
+            let head = Head::of(*item)?;
+            let id = head.id.and_then(Raw::text).and_then(|id| SubmissionId::new(&id).ok());
             let id = id.ok_or_else(|| unreadable("a row has no usable submission_id"))?;
             if self.seen.insert(id.clone()) {
-                self.found.push(found(id, *item));
+                self.found.push(found(id, &head, *item));
             }
         }
         let next = answer.next.map(cursor).transpose()?.flatten();
@@ -113,14 +114,13 @@ impl Pages {
     }
 }
 
-fn found(submission: SubmissionId, row: Raw<'_>) -> Found {
-    let at = |name| row.first_of([name]).and_then(time);
+fn found(submission: SubmissionId, head: &Head<'_>, row: Raw<'_>) -> Found {
     Found {
         submission,
-        kyc_status: kyc_status(row).ok().flatten().map_or(KycStatus::Unknown, |(status, _)| status),
-        decided_at: at("kyc_result_at"),
-        created_at: at("created_at"),
-        updated_at: updated_at(row),
+        kyc_status: head.kyc_status().ok().flatten().map_or(KycStatus::Unknown, |(status, _)| status),
+        decided_at: row.first_of(["kyc_result_at"]).and_then(time),
+        created_at: head.created_at.and_then(time),
+        updated_at: head.updated_at(),
     }
 }
 

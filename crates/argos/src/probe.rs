@@ -15,12 +15,12 @@ pub use report::{Latency, Report, Rows, Sealing, Verdict};
 use crate::answer::Answer;
 use crate::cipher::{Cipher, Derivation, Mode, Nonce};
 use crate::client::{API_KEY, ClientError, Clock, http, read_whole, transport};
+use crate::head::Head;
 use crate::list::decode_page;
 use crate::project::{DateFormat, Fetch, Project, Timeouts};
 use crate::query::{self, ListQuery, Part, Seal, utc_day};
 use crate::sealed::{self, Opened};
 use crate::status::{self, Failure};
-use crate::submission::kyc_status;
 use crate::wire::text_of;
 use models::{LookError, Page, Row, Time};
 use reqwest::header::{DATE, HeaderValue};
@@ -272,7 +272,7 @@ impl Probe {
             if item.members(others).is_some_and(|found| found.iter().any(Option::is_some)) {
                 return Ok(Verdict::Fails("more than the part came".to_owned()));
             }
-            if part == Part::Kyc && !matches!(kyc_status(item), Ok(Some(_))) {
+            if part == Part::Kyc && !matches!(Head::of(item).and_then(|head| head.kyc_status()), Ok(Some(_))) {
                 return Ok(Verdict::Fails("the part shows no status".to_owned()));
             }
         }

@@ -12,8 +12,9 @@
 //! stands outside of `kyc` cannot be seen.
 
 use crate::document::item_of;
+use crate::head::Head;
 use crate::reader::{Policy, Reader};
-use crate::submission::{read, screening};
+use crate::submission::read;
 use crate::wire::text_of;
 use models::{Answer, LookError, Risk, Submission};
 
@@ -50,7 +51,7 @@ pub(crate) fn join(
         return Err(changed());
     }
     let text = text_of(aml.ok_or_else(changed)?);
-    let shown = screening(item_of(&text, requested)?.ok_or_else(changed)?);
+    let shown = Head::of(item_of(&text, requested)?.ok_or_else(changed)?)?.screening();
     Ok(Answer::Present(Box::new(Submission {
         aml_status: shown.status,
         aml_vendor_status: shown.vendor_status.unwrap_or_default(),

@@ -1,5 +1,5 @@
 use super::*;
-use models::Reason;
+use models::{AmlStatus, Reason};
 
 fn reader(include: Policy) -> Reader {
     Reader { include, ..Reader::default() }

@@ -61,6 +61,12 @@ impl<'a> Raw<'a> {
         serde_json::from_str::<&RawValue>(text).ok().map(|raw| Raw(raw.get()))
     }
 
+    /// [`Raw::parse`] and [`Raw::members`] in one pass over the text. `None` if it is not JSON, or no object.
+    pub(crate) fn opened<const N: usize>(text: &'a str, names: [&str; N]) -> Option<(Raw<'a>, [Option<Raw<'a>>; N])> {
+        let body = Raw(text.trim_matches([' ', '\n', '\r', '\t']));
+        Some((body, body.members(names)?))
+    }
+
     /// The JSON text itself.
     pub(crate) fn source(self) -> &'a str {
         self.0
@@ -82,7 +88,7 @@ impl<'a> Raw<'a> {
     /// with a key that is not text.
     pub(crate) fn each_member(self, each: impl FnMut(Cow<'a, str>, Raw<'a>)) -> bool {
         let mut input = serde_json::Deserializer::from_str(self.0);
-        self.kind() == Some(Kind::Object) && input.deserialize_map(Members(each)).is_ok()
+        self.kind() == Some(Kind::Object) && input.deserialize_map(Members(each)).is_ok() && input.end().is_ok()
     }
 
     /// The members of these names; of a repeated name the last counts, `null` is absent. `None` if it is no object.
@@ -270,6 +276,10 @@ mod tests {
     #[test]
     fn what_follows_a_value_makes_it_no_value() {
         assert!(Raw::parse("{} {}").is_none());
+        for text in ["{} {}", "{}]", "{\"a\":1", "{\"a\":}", "", " "] {
+            assert!(Raw::opened(text, ["a"]).is_none(), "{text}");
+        }
+        assert!(Raw::opened("\t{\"a\":1} \r\n", ["a"]).is_some_and(|(_, [a])| a.is_some()));
         assert!(Raw::parse("").is_none());
         assert!(Raw::parse(" {} \n").is_some());
     }

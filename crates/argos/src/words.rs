@@ -25,7 +25,8 @@ pub(crate) fn kyc_status(word: &str) -> KycStatus {
 /// Whether a text is the label of a deleted submission. Stricter than [`kyc_status`]: it is looked for outside of
 /// status fields too.
 pub(crate) fn is_deleted_label(text: &str) -> bool {
-    folded(text) == "deletedsubmission"
+    let letters = text.bytes().filter(u8::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase());
+    letters.eq(*b"deletedsubmission")
 }
 
 /// The screening status behind a word. Never [`AmlStatus::Clear`]: ARGOS shows "Not Screened" both before a

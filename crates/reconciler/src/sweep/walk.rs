@@ -7,7 +7,7 @@
 use models::{Authentication, Claim, Hint, Key, Notices, Page, PageQuery, ProjectId, Row, Source, Sweep, Time};
 use models::{Totals, Walk};
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What a walk has met: 64 bits for each submission and cursor. Kept in memory only, eight bytes a row beside the
@@ -46,13 +46,13 @@ pub(super) fn read(
 ) -> (Read, Vec<(Key, Hint)>) {
     let mut met = Vec::new();
     let mut hints: Vec<(Key, Hint)> = Vec::new();
-    let mut rows = HashSet::new();
+    let mut rows = HashMap::new();
     let mut counts =
         Totals { pages: 1, rows: page.rows.len() as u64, unreadable: page.unreadable as u64, ..Totals::default() };
     for (submission, row) in &page.rows {
         // A row outside the walk's period is progress too: a list may show many of them before the first one inside.
         met.extend(Some(mark("row", submission.as_str(), "")).filter(|mark| !seen.contains(mark)));
-        if !rows.insert((submission, row)) || !takes(walk, row) {
+        if rows.insert(submission, row) == Some(row) || !takes(walk, row) {
             continue;
         }
         let key = Key::new(of.project, submission);
