@@ -314,4 +314,26 @@ mod tests {
         assert!(KafkaMetrics::register(&registry).is_err());
         assert!(registry.gather().iter().all(|family| family.name().starts_with("argos_relay_")));
     }
+
+    #[test]
+    fn the_lag_is_what_was_not_read_whatever_was_committed() {
+        let metrics = KafkaMetrics::register(&Registry::new()).unwrap();
+        let told = |vec: &GaugeVec| vec.with_label_values(&["kyc.hints.v1", "3"]).get() as i64;
+        // (read, committed by librdkafka, to be fetched, end) -> (position, lag)
+        for (offsets, expected) in
+            [([70, 10, 90, 100], (70, 30)), ([-1001, 10, 90, 100], (10, 90)), ([-1001, -1001, 100, 100], (100, 0))]
+        {
+            let [app_offset, committed_offset, next_offset, ls_offset] = offsets;
+            let partition = Partition {
+                partition: 3,
+                app_offset,
+                committed_offset,
+                next_offset,
+                ls_offset,
+                ..Partition::default()
+            };
+            metrics.reading("kyc.hints.v1", &partition);
+            assert_eq!((told(&metrics.position), told(&metrics.lag)), expected, "{offsets:?}");
+        }
+    }
 }

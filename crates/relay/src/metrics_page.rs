@@ -4,7 +4,7 @@
 
 use crate::secrets::SecretMetrics;
 use models::Time;
-use prometheus::proto::{MetricFamily, MetricType};
+use prometheus::proto::{Metric, MetricFamily, MetricType};
 use prometheus::{Registry, Result};
 use publisher::KafkaMetrics;
 use reconciler::budget::ProjectBudget;
@@ -95,7 +95,7 @@ fn secrets(registry: &Registry) -> Result<()> {
 /// Every label of a family with its values.
 fn labels(family: &MetricFamily) -> BTreeMap<String, BTreeSet<String>> {
     let mut labels: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for pair in family.get_metric().iter().flat_map(|metric| metric.get_label()) {
+    for pair in family.get_metric().iter().flat_map(Metric::get_label) {
         labels.entry(pair.name().to_owned()).or_default().insert(pair.value().to_owned());
     }
     labels
@@ -195,7 +195,7 @@ fn names_and_helps_keep_their_form() {
         assert!(name.starts_with("argos_relay_"), "{name}");
         assert!(help.len() > 10 && help.ends_with('.'), "{name}: {help}");
         assert_eq!(kind(&family) == "counter", name.ends_with("_total"), "{name}");
-        assert!(kind(&family) != "histogram" || unit(name) != "", "{name} has no unit");
+        assert!(kind(&family) != "histogram" || !unit(name).is_empty(), "{name} has no unit");
         assert!(!help.contains('|'), "{name}: it would break the table");
     }
 }

@@ -179,11 +179,13 @@ fn every_query_of_the_dashboard_is_promql() {
     assert!(checked.status.success(), "{}", told(&checked));
 }
 
+const SWEEPS: &str = r#"sweeps = { recent = { every = "1s", created_within = "3d" }, month = { every = "1s" }, full = { every = "1s" }, lag = "100ms" }"#;
+
 /// A replica with its secret in a file, and sweeps that end within seconds.
 fn setup(bootstrap: &str, base_url: &str, secret: &std::path::Path) -> Setup {
     let mut setup = Setup::new(bootstrap, "metrics", base_url);
     setup.api_key = format!("api_key_file = {:?}", secret.display().to_string());
-    setup.project = r#"sweeps = { recent = { every = "1s", created_within = "3d" }, month = { every = "1s" }, full = { every = "1s" }, lag = "100ms" }"#.to_owned();
+    SWEEPS.clone_into(&mut setup.project);
     setup
 }
 
@@ -241,8 +243,8 @@ async fn every_query_asks_for_what_a_running_service_tells() {
         let strange: Vec<_> = promql::grouped(&text).into_iter().filter(|label| !told.has_label(label)).collect();
         assert!(strange.is_empty(), "labels that no series has: {strange:?}");
     }
-    let page = read("docs/metrics.md");
-    let unnamed: Vec<_> = told.families().filter(|name| !page.contains(&format!("| `{name}` |"))).collect();
+    let named = read("docs/metrics.md");
+    let unnamed: Vec<_> = told.families().filter(|name| !named.contains(&format!("| `{name}` |"))).collect();
     assert!(unnamed.is_empty(), "not in docs/metrics.md: {unnamed:?}");
 
     // What is read is told, and nothing waits any more.
