@@ -17,6 +17,9 @@ use models::{AmlStatus, Claim, InvalidId, KycStatus, SubmissionId, Time};
 /// The longest trigger that is kept, in characters.
 pub const MAX_TRIGGER: usize = 64;
 
+/// Stands for a trigger that is none of ARGOS's known words.
+pub const UNKNOWN: &str = "unknown";
+
 /// The names of the submission id, in order of preference (section 8, point 28).
 const ID_NAMES: [&str; 4] = ["submission_id", "submissionId", "Submission_id", "sid"];
 
@@ -154,8 +157,13 @@ impl Trigger {
 
 fn describe(body: Raw<'_>, data: Option<Raw<'_>>, submission: SubmissionId, word: String) -> Described {
     let trigger = Trigger::of(&word);
-    // For hints without a trigger, the source's word.
-    let word = if word.is_empty() { "webhook".to_owned() } else { word };
+    let word = match trigger {
+        // For hints without a trigger, the source's word.
+        Trigger::Unknown if word.is_empty() => "webhook".to_owned(),
+        // Whatever else a forger or a vendor's slip puts there could be anything, a name too, and would be kept.
+        Trigger::Unknown => UNKNOWN.to_owned(),
+        _ => word,
+    };
     let mut claim = Claim { trigger: word, ..Claim::default() };
     match trigger {
         Trigger::Status(implied) => {

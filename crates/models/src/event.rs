@@ -80,7 +80,7 @@ pub struct Previous {
 pub struct Provenance {
     /// What made us look.
     pub cause: Cause,
-    /// The vendor's trigger of the newest hint, verbatim.
+    /// The vendor's trigger of the newest hint; `unknown` for a word that is none of the documented ones.
     pub trigger: Option<String>,
     /// The newest hint.
     pub hint_id: Option<String>,

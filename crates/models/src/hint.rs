@@ -64,7 +64,8 @@ impl Authentication {
 /// What a hint claims. Compared with the truth to say `agreement` and to decide when to look again; never published.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Claim {
-    /// The vendor's trigger, verbatim, at most 64 characters; for hints without one, the source's word.
+    /// The vendor's trigger, `unknown` for a word that is none of the documented ones (it could be anything, a name too);
+    /// for hints without one, the source's word.
     pub trigger: String,
     /// The KYC status claimed.
     pub status: Option<KycStatus>,
