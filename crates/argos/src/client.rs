@@ -371,8 +371,8 @@ pub(crate) fn transport(error: &reqwest::Error) -> LookError {
 }
 
 /// TLS with the `ring` provider, named here, so that nothing process-wide is needed. The roots are the system's;
-/// plain HTTP needs none, and must not fail for their lack.
-fn tls(https: bool) -> Result<ClientConfig, rustls::Error> {
+/// plain HTTP needs none, and must not fail for their lack. Public for the relay's other client.
+pub fn tls(https: bool) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let mut config = if https {

@@ -24,7 +24,9 @@ use axum::http::{HeaderMap, Method, Request, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use models::{Authentication, Hint, HintSink, Key, Lane, Notice, Notices, Source, Time};
+use models::{
+    Authentication, Hint, HintSink, Key, Lane, Notice, Notices, Source, Span, Step, Time, TraceContext, Traces,
+};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -91,6 +93,7 @@ pub struct Door<S> {
     metrics: Metrics,
     draining: AtomicBool,
     debts: Debts,
+    traces: Traces,
 }
 
 impl<S: HintSink> Door<S> {
@@ -126,7 +129,14 @@ impl<S: HintSink> Door<S> {
             metrics,
             draining: AtomicBool::new(false),
             debts: Debts::default(),
+            traces: Traces::default(),
         }
+    }
+
+    /// Tells of its webhooks.
+    #[must_use]
+    pub fn traced(self, traces: Traces) -> Door<S> {
+        Door { traces, ..self }
     }
 
     /// From now on new requests are answered 503; those that were begun are finished.
@@ -191,7 +201,14 @@ impl<S: HintSink> Door<S> {
         let address = peer.and_then(|peer| self.proxies.client(peer.0, &head.headers));
         let received_at = (self.clock)();
         let admission = door.authenticate(Caller { token, address, headers: &head.headers, now: received_at })?;
-        let result = self.accept(room, admission, head, body, received_at).await;
+        // Only from here on: a stranger must be able neither to fill the queue of spans nor to have any sampled.
+        let caller = traceparent(&head.headers);
+        let mut span = self.traces.begin(Step::Webhook, caller, &[]);
+        span.set("project", door.id().as_str());
+        let trace = span.context().or(caller);
+        let result = self.accept(room, admission, (head, body), received_at, (&mut span, trace)).await;
+        span.set("outcome", outcome(&result));
+        span.fail_if(result.as_ref().is_err_and(Rejection::loses_a_webhook));
         if result.as_ref().is_err_and(Rejection::loses_a_webhook) {
             self.debts.owe(door.id());
         }
@@ -203,9 +220,9 @@ impl<S: HintSink> Door<S> {
         &self,
         room: &Room,
         admission: Admission<'_>,
-        head: Parts,
-        body: Body,
+        (head, body): (Parts, Body),
         received_at: Time,
+        (span, trace): (&mut Span, Option<TraceContext>),
     ) -> Result<Answer, Rejection> {
         let door = &room.door;
         self.check_head(&head)?;
@@ -226,8 +243,10 @@ impl<S: HintSink> Door<S> {
             Webhook::Ignored { .. } => return Ok(Answer::Ignored),
         };
         let key = Key::new(door.id(), &described.submission);
-        let hint = hint(door, described, &bytes, received_at, authentication, traceparent(&head.headers));
+        let hint = hint(door, described, &bytes, received_at, authentication, trace);
         drop(bytes);
+        span.set("submission", key.submission());
+        span.set("hint_id", hint.id.as_str());
         // What the sink still holds when time is up may yet arrive; a repeated hint is harmless.
         timeout(self.limits.ack_timeout, self.sink.accept(&key, Lane::Live, &hint))
             .await
@@ -287,6 +306,15 @@ impl<S: HintSink> Door<S> {
     }
 }
 
+/// The word for how a request ended.
+fn outcome(result: &Result<Answer, Rejection>) -> &'static str {
+    match result {
+        Ok(Answer::Accepted { .. }) => ACCEPTED,
+        Ok(Answer::Ignored) => IGNORED,
+        Err(rejection) => rejection.outcome(),
+    }
+}
+
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -304,7 +332,7 @@ fn hint(
     body: &[u8],
     received_at: Time,
     authentication: Authentication,
-    traceparent: Option<String>,
+    trace: Option<TraceContext>,
 ) -> Hint {
     let notice = |given: bool| given.then_some(Notice { at: received_at, authentication });
     let body_digest = hex::encode(Sha256::digest(body));
@@ -318,7 +346,7 @@ fn hint(
         body_digest,
         row: None,
         erase: false,
-        traceparent,
+        traceparent: trace.map(|trace| trace.to_string()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The words of the domain and the seams between the rooms.
 //!
 //! Owns: identifiers, [`Hint`], [`Truth`], [`Entry`], [`Event`], [`Snapshot`], and the traits [`HintSink`],
-//! [`TruthSource`] and [`Ledger`] through which the rooms meet.
+//! [`TruthSource`] and [`Ledger`] through which the rooms meet, and [`Traces`], to whom they tell their spans.
 //!
 //! Must not know: a runtime, a clock, chance, the network, Kafka, or any field name of ARGOS.
 //!
@@ -22,6 +22,7 @@ pub mod memo;
 pub mod notification;
 pub mod sink;
 pub mod time;
+pub mod trace;
 pub mod truth;
 
 pub use entry::{Check, CheckReason, Entry, Grave, GraveReason, Pending, Published};
@@ -35,4 +36,5 @@ pub use memo::{Memo, MemoKey, Request, Standing, Sweep, SweepMemo, Totals, Walk,
 pub use notification::Notification;
 pub use sink::{HintSink, SinkError};
 pub use time::Time;
+pub use trace::{Span, Step, TraceContext, Traces};
 pub use truth::{Answer, LookError, PersonalDigest, Reading, Submission, Truth, TruthSource};

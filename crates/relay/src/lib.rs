@@ -18,4 +18,5 @@ pub mod oracle;
 pub mod secrets;
 pub mod shutdown;
 pub mod telemetry;
+pub mod traces;
 pub mod wiring;

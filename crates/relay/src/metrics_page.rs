@@ -50,7 +50,8 @@ const OPEN: [(&str, &str); 4] = [
 /// A part of the service, and what registers its metrics with at least one series each.
 type Room = (&'static str, fn(&Registry) -> Result<()>);
 
-const ROOMS: [Room; 4] = [("The door", door), ("The loop", the_loop), ("Kafka", kafka), ("Secrets", secrets)];
+const ROOMS: [Room; 5] =
+    [("The door", door), ("The loop", the_loop), ("Kafka", kafka), ("Secrets", secrets), ("Traces", traces)];
 
 fn door(registry: &Registry) -> Result<()> {
     ingest::Metrics::register(registry)?.declare("acme", false);
@@ -90,6 +91,10 @@ fn secrets(registry: &Registry) -> Result<()> {
     metrics.failures.with_label_values(&["projects.acme.api_key"]).inc_by(0);
     metrics.exchanges.with_label_values(&["projects.acme.api_key"]).inc_by(0);
     Ok(())
+}
+
+fn traces(registry: &Registry) -> Result<()> {
+    crate::traces::TraceMetrics::register(registry).map(drop)
 }
 
 /// Every label of a family with its values.

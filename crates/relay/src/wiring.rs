@@ -12,6 +12,7 @@ use crate::config::{
 use crate::health::{Health, Latch, Stage};
 use crate::secrets::{SecretFiles, SecretMetrics};
 use crate::shutdown::{PartError, Parts, Signals};
+use crate::traces::{self, Exporter, FLUSH, TraceMetrics};
 use anyhow::Context;
 use argos::ApiKeys;
 use axum::http::HeaderName;
@@ -21,7 +22,7 @@ use ingest::{
     Bounds, Door, DoorLimits, Methods, PathTokens, ProjectDoor, ServerLimits, SignedBody, StandardWebhooks,
     TrustedProxies,
 };
-use models::{Authentication, HintSink, Ledger};
+use models::{Authentication, HintSink, Ledger, Traces};
 use prometheus::Registry;
 use publisher::sealing::{Sealer, SealingKeys};
 use reconciler::budget::ProjectBudget;
@@ -62,6 +63,8 @@ pub struct Wiring {
     parts: Parts,
     drain: Latch,
     secrets: SecretFiles,
+    traces: Traces,
+    exporter: Option<Exporter>,
 }
 
 impl Wiring {
@@ -69,7 +72,28 @@ impl Wiring {
     pub fn new(config: Arc<Config>, clock: Arc<dyn Clock>, registry: Registry) -> Wiring {
         let mut health = Health::new();
         let drain = health.latch(Stage::Ready, "drain", "not started");
-        Wiring { config, clock, registry, health, parts: Parts::new(), drain, secrets: SecretFiles::default() }
+        Wiring {
+            config,
+            clock,
+            registry,
+            health,
+            parts: Parts::new(),
+            drain,
+            secrets: SecretFiles::default(),
+            traces: Traces::default(),
+            exporter: None,
+        }
+    }
+
+    /// Has the parts that follow tell their spans, if a collector is configured.
+    pub fn trace(&mut self) -> anyhow::Result<()> {
+        let metrics = TraceMetrics::register(&self.registry)?;
+        (self.traces, self.exporter) = traces::start(&self.config, &metrics)?;
+        if let (Some(exporter), Some(given)) = (&self.exporter, &self.config.traces.headers) {
+            let headers = exporter.headers();
+            self.secrets.watch_lines("traces.headers", given, move |new| headers.replace(&new));
+        }
+        Ok(())
     }
 
     /// What seals the protected fields, its keys exchanged with their file.
@@ -112,14 +136,15 @@ impl Wiring {
                 project_share: ingest.project_share,
             },
         };
-        let door = Arc::new(Door::new(
+        let door = Door::new(
             doors,
             TrustedProxies::new(ingest.trusted_proxies.iter().copied()),
             Arc::clone(sink),
             Arc::new(move || clock.now()),
             limits,
             ingest::Metrics::register(&self.registry)?,
-        ));
+        );
+        let door = Arc::new(door.traced(self.traces.clone()));
         let asked = Arc::clone(&door);
         self.health.ask(Stage::Ready, "ingest", move || {
             if asked.is_available() { Ok(()) } else { Err("a webhook could not be made durable now".into()) }
@@ -174,6 +199,13 @@ impl Wiring {
     ) -> anyhow::Result<Vec<PartError>> {
         let budget = self.config.drain_timeout;
         tracing::info!(address = %admin.local_addr()?, "the admin listener is open");
+        // After all that makes spans.
+        if let Some(exporter) = self.exporter {
+            self.parts.add("traces", FLUSH + Duration::from_millis(500), move |stop| async move {
+                exporter.run(stop).await;
+                Ok(())
+            });
+        }
         let (secrets, every, clock) = (self.secrets, self.config.reread_secrets, self.clock);
         let metrics = SecretMetrics::register(&self.registry)?;
         self.parts.add("secrets", ADMIN_BOUND, move |stop| secrets.run(metrics, clock, every, stop));

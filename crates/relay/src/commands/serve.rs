@@ -47,6 +47,7 @@ async fn service(role: Role, config: Arc<Config>) -> anyhow::Result<Exit> {
     let metrics = KafkaMetrics::register(&registry)?;
     let admin = listen("admin.listen", config.admin.listen).await?;
     let mut wiring = Wiring::new(Arc::clone(&config), Arc::new(SystemClock), registry);
+    wiring.trace()?;
     let settings = KafkaSettings { sealer: wiring.sealer()?, ..config.kafka.settings() };
     let asked = settings.clone();
     // The door's hints and the sweeps' go the same way.

@@ -23,6 +23,7 @@ mod read;
 mod reconciler;
 mod schedules;
 mod secret;
+mod traces;
 mod values;
 mod webhook;
 
@@ -42,6 +43,8 @@ pub use reconciler::Reconciler;
 pub use schedules::{Aml, Deletions, Failures, NoticeAuthentication, Pending, Rechecks, Relooks, Sweep, Sweeps};
 pub use secret::{Secret, Secrets};
 pub(crate) use secret::{lines as secret_lines, read_file as read_secret_file};
+pub use traces::Traces;
+pub(crate) use traces::headers as trace_headers;
 pub use webhook::{Hmac, SignatureEncoding, StandardWebhooks, Webhook};
 
 use read::{Report, Section};
@@ -62,6 +65,8 @@ pub struct Config {
     pub reread_secrets: Duration,
     /// What is logged.
     pub log: Log,
+    /// What is traced.
+    pub traces: Traces,
     /// Kafka.
     pub kafka: Kafka,
     /// The public listener.
@@ -149,6 +154,7 @@ impl Config {
         let fits = (Duration::from_millis(100)..=Duration::from_hours(1)).contains(&reread_secrets);
         root.check("reread_secrets", fits, "must be from 100ms to 1h");
         let log = Log::read(root.section("log"));
+        let traces = Traces::read(root.section("traces"));
         let kafka = Kafka::read(root.section("kafka"), environment.host_name.as_deref());
         let ingest = Ingest::read(root.section("ingest"));
         let admin = Admin::read(root.section("admin"), &ingest);
@@ -164,6 +170,7 @@ impl Config {
             drain_timeout,
             reread_secrets,
             log,
+            traces,
             kafka,
             ingest,
             admin,
