@@ -133,7 +133,7 @@ pub struct Event {
     pub time: Time,
     /// When it was decided (our clock).
     pub recorded_at: Time,
-    /// W3C trace context of the newest hint.
+    /// W3C trace context: of the run that confirmed it if that is traced, else of the newest hint.
     pub traceparent: Option<String>,
     /// The payload.
     pub data: EventData,

@@ -7,8 +7,8 @@ use crate::sweep::PageRun;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use models::{
-    CommitError, Hint, HintSink, Key, Lane, Ledger, LedgerEvent, LookError, Page, Request, SinkError, Truth,
-    TruthSource,
+    CommitError, Hint, HintSink, Key, Lane, Ledger, LedgerEvent, LookError, Page, Request, SinkError, Span, Step,
+    TraceContext, Truth, TruthSource,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ enum Done {
 /// What a task is for.
 enum Under {
     Look(Run),
-    Page(PageRun, bool),
+    Page(PageRun, bool, Option<TraceContext>),
     Hints(PageRun),
     Request,
 }
@@ -164,15 +164,24 @@ impl<L: Ledger, T: TruthSource, S: HintSink> Reconciler<L, T, S> {
             match task {
                 Task::Look(run) => {
                     let key = run.key.clone();
+                    let span = self.state.traces().begin(Step::Fetch, run.trace, &[]);
                     self.spawn(Under::Look(run), async move {
                         let started = tokio::time::Instant::now();
                         let result = source.look(&key).await;
+                        end(span, outcome_word(&result), result.is_err());
                         Done::Looked(result, started.elapsed())
                     });
                 }
                 Task::Page(run, probe) => {
                     let query = run.query.clone();
-                    self.spawn(Under::Page(run, probe), async move { Done::Listed(source.page(&query).await) });
+                    let mut span = self.state.traces().begin(Step::Page, None, &[]);
+                    span.set("project", run.project.as_str());
+                    span.set("sweep", run.sweep.as_str());
+                    self.spawn(Under::Page(run, probe, span.context()), async move {
+                        let result = source.page(&query).await;
+                        end(span, result.as_ref().map_or_else(failure_word, |_| "read"), result.is_err());
+                        Done::Listed(result)
+                    });
                 }
             }
         }
@@ -205,13 +214,16 @@ impl<L: Ledger, T: TruthSource, S: HintSink> Reconciler<L, T, S> {
                 };
                 self.looked(&run, &result, took);
             }
-            (Some(Under::Page(run, probe)), done) => {
+            (Some(Under::Page(run, probe, trace)), done) => {
                 self.asking -= 1;
                 let result = match done {
                     Some(Done::Listed(result)) => result,
                     _ => Err(panicked()),
                 };
-                if let Some(hints) = self.state.on_page((&run, probe), &result, now) {
+                if let Some(mut hints) = self.state.on_page((&run, probe), &result, now) {
+                    // What the rows lead to belongs to the page's trace.
+                    let traceparent = trace.map(|trace| trace.to_string());
+                    hints.iter_mut().for_each(|(_, hint)| hint.traceparent.clone_from(&traceparent));
                     let sink = Arc::clone(&self.sink);
                     self.spawn(Under::Hints(run), async move { Done::Sent(send_all(&*sink, hints).await) });
                 }
@@ -268,6 +280,12 @@ impl<L: Ledger, T: TruthSource, S: HintSink> Reconciler<L, T, S> {
         }
         self.state.on_commit(outcome, self.clock.now());
     }
+}
+
+/// Ends the span of a request to ARGOS.
+fn end(mut span: Span, outcome: &'static str, failed: bool) {
+    span.set("outcome", outcome);
+    span.fail_if(failed);
 }
 
 /// The word of a look's outcome in metrics.

@@ -7,6 +7,7 @@ mod batch;
 mod hints;
 mod looks;
 mod partition;
+mod spans;
 mod walks;
 
 pub use batch::Settings;
@@ -18,7 +19,10 @@ use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::queue::{ProjectBudget, Queue};
 use crate::sweep::{PageRun, SweepRules, Sweeper};
-use models::{DeadLetter, Entry, Key, LedgerEvent, Memo, MemoKey, Notification, ProjectId, Request, Standing, Time};
+use models::{
+    DeadLetter, Entry, Key, LedgerEvent, Memo, MemoKey, Notification, ProjectId, Request, Standing, Time, TraceContext,
+    Traces,
+};
 use std::collections::{BTreeMap, HashMap};
 
 /// One project as the loop sees it.
@@ -52,6 +56,8 @@ pub struct Run {
     pub key: Key,
     /// Whether it is the breaker's probe.
     pub probe: bool,
+    /// Where it stands in its trace.
+    pub trace: Option<TraceContext>,
 }
 
 /// A decision that waits for its commit.
@@ -90,6 +96,7 @@ pub struct State {
     aborts: u32,
     rng: fastrand::Rng,
     metrics: Metrics,
+    traces: Traces,
 }
 
 impl State {
@@ -130,6 +137,7 @@ impl State {
             aborts: 0,
             rng,
             metrics,
+            traces: Traces::default(),
         }
     }
 

@@ -179,11 +179,13 @@ impl Wiring {
         let source = Arc::new(source(&self.config, &self.clock, &mut self.secrets)?);
         let metrics = Metrics::register(&self.registry)?;
         let (config, clock, sink) = (Arc::clone(&self.config), Arc::clone(&self.clock), Arc::clone(sink));
+        let traces = self.traces.clone();
         let bound = self.config.drain_timeout / 2;
         self.parts.add("reconciler", bound, move |stop| async move {
             let Some(ledger) = opener.open(stop.clone()).await? else { return Ok(()) };
             let rules = config.projects.iter().map(rules).collect();
             let state = State::new(settings(&config), rules, fastrand::Rng::new(), metrics, clock.now());
+            let state = state.traced(traces);
             let reconciler = Reconciler::new(ledger, source, sink, clock, state);
             Ok(reconciler.run(stop).await?)
         });

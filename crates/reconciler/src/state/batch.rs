@@ -2,11 +2,11 @@
 
 use super::partition::{Partition, Work};
 use super::walks::{StagedStep, WALKS};
-use super::{Staged, State};
+use super::{Staged, State, spans};
 use crate::decision::Outcome;
 use models::{
     Batch, CheckReason, CommitError, DeadLetter, Entry, Key, LookError, Memo, MemoKey, Notification, Progress,
-    ProjectId, Standing, Time, Write,
+    ProjectId, Span, Standing, Time, Write,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -50,6 +50,8 @@ pub(super) struct Committing {
     notices: Vec<Notification>,
     standings: Vec<(i32, String, Standing)>,
     progress: Vec<Progress>,
+    /// Of the runs that it carries.
+    spans: Vec<Span>,
 }
 
 impl State {
@@ -91,6 +93,7 @@ impl State {
             return None; // nothing is held any more: operators are told with the next commit
         }
         taken.notices = std::mem::take(&mut self.notices);
+        taken.spans = self.commit_spans(&taken.decisions);
         let batch = taken.batch();
         self.committing = Some(taken);
         Some(batch)
@@ -144,27 +147,27 @@ impl State {
 
     /// The outcome of the batch under way.
     pub fn on_commit(&mut self, result: &Result<(), CommitError>, now: Time) {
-        let Some(committing) = self.committing.take() else {
+        let Some(mut committing) = self.committing.take() else {
             return;
         };
-        let word = match result {
+        let word = word_of(result);
+        // Before the runs that they belong to.
+        spans::committed(std::mem::take(&mut committing.spans), word, result);
+        match result {
             Ok(()) => {
                 self.retry_at = None;
                 self.aborts = 0;
                 self.durable(committing, now);
-                "committed"
             }
             Err(CommitError::Aborted(_)) => {
                 self.aborts = self.aborts.saturating_add(1);
                 let pause = FIRST_RETRY.saturating_mul(1 << self.aborts.min(8)).min(LONGEST_RETRY);
                 self.retry_at = Some(now + pause);
                 self.restage(committing);
-                "aborted"
             }
             Err(CommitError::TooLarge(keys)) => {
                 self.restage(committing);
                 self.set_aside(keys, now);
-                "too_large"
             }
             Err(CommitError::Lost(_)) => {
                 // Nothing may be decided until the ledger has told what became of it.
@@ -176,9 +179,8 @@ impl State {
                 }
                 self.queue.release_all(now);
                 self.stop_walks();
-                "lost"
             }
-        };
+        }
         self.metrics.commits.with_label_values(&[word]).inc();
         self.gauges();
     }
@@ -239,14 +241,16 @@ impl State {
     fn applied(&mut self, staged: Staged, now: Time) {
         self.count(&staged, now);
         let Staged { run, decision, .. } = staged;
+        let (outcome, events) = (decision.outcome, decision.events);
         // Also when the partition was revoked meanwhile: the ledger counts these records as read by us.
         let Some(held) = self.current(run.partition, run.epoch) else {
             return;
         };
         held.apply(&run.key, decision.entry);
-        let Some(work) = held.work.remove(&run.key) else {
+        let Some(mut work) = held.work.remove(&run.key) else {
             return;
         };
+        spans::conclude(&mut work.span, outcome, &events);
         if let Some((later, class)) = work.later {
             let entry = held.entries.get(&run.key);
             if entry.is_some_and(|entry| entry.is_erased() || later.wake.is_covered_by(entry)) {
@@ -296,6 +300,16 @@ impl State {
         let offsets = self.partitions.values().map(|held| held.live.unsettled() + held.bulk.unsettled()).sum();
         let keys = self.partitions.values().map(|held| held.work.len()).sum();
         (offsets, keys)
+    }
+}
+
+/// The word of a commit's outcome in metrics and spans.
+const fn word_of(result: &Result<(), CommitError>) -> &'static str {
+    match result {
+        Ok(()) => "committed",
+        Err(CommitError::Aborted(_)) => "aborted",
+        Err(CommitError::TooLarge(_)) => "too_large",
+        Err(CommitError::Lost(_)) => "lost",
     }
 }
 

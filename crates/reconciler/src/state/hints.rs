@@ -18,6 +18,7 @@ impl State {
         hint: Hint,
         now: Time,
     ) {
+        let traces = self.trace_of(&hint);
         let Some(held) = self.partitions.get_mut(&partition).filter(|held| held.epoch == epoch && held.running) else {
             return;
         };
@@ -32,7 +33,7 @@ impl State {
         }
         let class = class_of_hint(lane, &hint, entry);
         let is_row = hint.row.is_some();
-        let gathered = Gathered::of_hint(hint, lane, offset);
+        let gathered = Gathered::of_hint(hint, lane, offset, traces);
         let covered = entry.is_some_and(|entry| {
             let waits = is_row && is_set_aside(entry);
             entry.is_erased() || (idle && (equal || waits || gathered.wake.is_covered_by(entry)))

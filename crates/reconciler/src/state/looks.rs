@@ -75,7 +75,9 @@ impl State {
         let held = self.partitions.get_mut(&ticket.partition).filter(|held| held.running)?;
         let work = held.work.get_mut(&ticket.key)?;
         work.phase = Phase::Running;
-        Some(Run { partition: ticket.partition, epoch: held.epoch, key: ticket.key.clone(), probe: false })
+        work.trace(&self.traces, ticket.partition, &ticket.key);
+        let (key, trace) = (ticket.key.clone(), work.span.context());
+        Some(Run { partition: ticket.partition, epoch: held.epoch, key, probe: false, trace })
     }
 
     /// Takes the result of a look. A result of an earlier assignment is void.

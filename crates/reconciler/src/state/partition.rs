@@ -4,7 +4,7 @@ use super::hints::{is_equal, is_set_aside};
 use crate::decision::Wake;
 use crate::queue::Class;
 use crate::window::Window;
-use models::{Entry, Hint, Key, Lane, Memo, MemoKey, Row, Time};
+use models::{Entry, Hint, Key, Lane, Memo, MemoKey, Row, Span, Time, TraceContext};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// See the module.
@@ -126,11 +126,13 @@ pub(super) struct Work {
     pub(super) phase: Phase,
     pub(super) current: Gathered,
     pub(super) later: Option<(Gathered, Class)>,
+    /// Of the run under way; it ends with the work.
+    pub(super) span: Span,
 }
 
 impl Work {
     pub(super) fn queued(current: Gathered, class: Class) -> Work {
-        Work { phase: Phase::Queued(class), current, later: None }
+        Work { phase: Phase::Queued(class), current, later: None, span: Span::default() }
     }
 
     /// Whether an erasure waits that can be decided at once: no look is under way.
@@ -167,21 +169,24 @@ pub(super) struct Gathered {
     pub(super) offsets: Vec<(Lane, i64)>,
     /// When the oldest of its webhooks was taken in.
     pub(super) oldest: Option<Time>,
+    /// Where its hints stand in their traces, oldest first; bounded.
+    pub(super) traces: Vec<TraceContext>,
 }
 
 impl Gathered {
     pub(super) fn recheck() -> Gathered {
-        Gathered { wake: Wake::recheck(), offsets: Vec::new(), oldest: None }
+        Gathered { wake: Wake::recheck(), offsets: Vec::new(), oldest: None, traces: Vec::new() }
     }
 
-    pub(super) fn of_hint(hint: Hint, lane: Lane, offset: i64) -> Gathered {
+    pub(super) fn of_hint(hint: Hint, lane: Lane, offset: i64, traces: Vec<TraceContext>) -> Gathered {
         let oldest = (lane == Lane::Live).then_some(hint.received_at);
-        Gathered { wake: Wake::of(hint), offsets: vec![(lane, offset)], oldest }
+        Gathered { wake: Wake::of(hint), offsets: vec![(lane, offset)], oldest, traces }
     }
 
     fn merge(&mut self, other: Gathered) {
         self.wake.merge(other.wake);
         self.offsets.extend(other.offsets);
+        self.merge_traces(other.traces);
         self.oldest = [self.oldest, other.oldest].into_iter().flatten().min();
     }
 }
