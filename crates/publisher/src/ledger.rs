@@ -19,6 +19,7 @@ mod flow;
 mod foreign;
 mod group;
 mod jobs;
+mod meter;
 mod replay;
 mod supervisor;
 mod table;
@@ -147,7 +148,7 @@ impl Shared {
 }
 
 /// How one partition is, for operators.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PartitionStatus {
     /// Which.
     pub partition: i32,
@@ -157,10 +158,12 @@ pub struct PartitionStatus {
     pub lasts: Duration,
     /// What a restore waits for, if that takes long: topic, partition and offset of an open transaction.
     pub note: Option<String>,
+    /// While it is restored, how much of its ledger is read, 0 to 1.
+    pub restored: Option<f64>,
 }
 
 /// How the ledger is, for `/startupz`, `/readyz` and `status`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LedgerStatus {
     /// Whether a transactional producer is ready.
     pub producer_ready: bool,
@@ -190,12 +193,13 @@ impl LedgerWatch {
         let partitions: Vec<PartitionStatus> = lock(&self.0.table)
             .iter()
             .map(|(partition, held)| {
-                let (phase, note) = match &held.phase {
-                    Phase::Waiting => ("waiting", None),
-                    Phase::Restoring { note } => ("restoring", note.clone()),
-                    Phase::Running => ("running", None),
+                let (phase, note, restored) = match &held.phase {
+                    Phase::Waiting => ("waiting", None, None),
+                    Phase::Restoring { note, part } => ("restoring", note.clone(), Some(*part)),
+                    Phase::Running => ("running", None, None),
                 };
-                PartitionStatus { partition, phase, lasts: now.saturating_duration_since(held.since), note }
+                let lasts = now.saturating_duration_since(held.since);
+                PartitionStatus { partition, phase, lasts, note, restored }
             })
             .collect();
         for phase in ["waiting", "restoring", "running"] {

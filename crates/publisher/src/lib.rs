@@ -7,11 +7,12 @@
 //!
 //! Path of a hint: [`hint_sink`] (or a foreign producer) -> topic -> [`ledger`] -> the reconciler. Path of a decision:
 //! [`ledger`] -> one transaction of [`record`]s with offsets, protected fields sealed ([`sealing`]). [`topics`] makes and
-//! checks the seven topics; [`settings`] refuses what would break a promise. [`reading`] is for operators' commands.
+//! checks the seven topics; [`settings`] refuses what would break a promise. [`reading`] and [`members`] are for operators.
 
 pub mod errors;
 pub mod hint_sink;
 pub mod ledger;
+pub mod members;
 pub mod partition;
 pub mod reading;
 pub mod record;

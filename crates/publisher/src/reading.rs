@@ -4,7 +4,8 @@
 //! in a group of its own. Must not know: what the records say, and the service's own group.
 //!
 //! Path: [`TopicReader::open`] assigns by hand; [`TopicReader::next`] waits a bounded time for one record and
-//! [`TopicReader::at_end`] says whether all was read that was there. All calls block.
+//! [`TopicReader::at_end`] says whether all was read that was there; [`TopicReader::read_within`] reads to the end within
+//! [`Bounds`]. All calls block.
 
 use crate::errors::ends_consumer;
 use crate::record::Topic;
@@ -52,8 +53,23 @@ pub enum Start {
     Beginning,
     /// With what comes after this moment.
     End,
+    /// With what was written since then, but with the last so many offsets of a partition at most.
+    Since(Time, i64),
+    /// With the last so many offsets of each partition; not all of them are records.
+    Last(i64),
     /// Where the last [`TopicReader::keep`] of this group came to; before the first, with the oldest record.
     Kept(String),
+}
+
+/// What one reading may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Records, passed over or not.
+    pub records: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
+    /// Time.
+    pub time: Duration,
 }
 
 /// Why a topic cannot be read.
@@ -95,6 +111,8 @@ pub struct TopicReader {
     open: BTreeSet<i32>,
     /// The offset after the last record given out, by partition.
     position: BTreeMap<i32, i64>,
+    /// Whether there are records before where reading began that were asked for: there were too many.
+    cut: bool,
 }
 
 impl TopicReader {
@@ -152,21 +170,33 @@ impl TopicReader {
             return Err(ReadError::NoTopic(topic));
         }
         let open: BTreeSet<i32> = wanted(partitions).into_iter().collect();
-        let reader = TopicReader { consumer, topic, partitions, open, position: BTreeMap::new() };
+        let mut reader = TopicReader { consumer, topic, partitions, open, position: BTreeMap::new(), cut: false };
         reader.begin(start)?;
         Ok(reader)
     }
 
-    fn begin(&self, start: &Start) -> Result<(), ReadError> {
+    fn begin(&mut self, start: &Start) -> Result<(), ReadError> {
         let mut from = TopicPartitionList::new();
-        for partition in &self.open {
+        for partition in self.open.clone() {
+            let ends = || self.consumer.fetch_watermarks(&self.topic, partition, QUESTION);
             let offset = match start {
                 Start::Beginning => Offset::Beginning,
                 // Asked now: `Offset::End` would be looked up later, behind what was written meanwhile.
-                Start::End => Offset::Offset(self.consumer.fetch_watermarks(&self.topic, *partition, QUESTION)?.1),
+                Start::End => Offset::Offset(ends()?.1),
                 Start::Kept(_) => Offset::Invalid,
+                Start::Last(most) => {
+                    let (low, high) = ends()?;
+                    self.cut |= high - most > low;
+                    Offset::Offset((high - most).max(low))
+                }
+                Start::Since(time, most) => {
+                    let (_, high) = ends()?;
+                    let since = self.offset_at(partition, *time)?.unwrap_or(high);
+                    self.cut |= high - most > since;
+                    Offset::Offset(since.max(high - most))
+                }
             };
-            from.add_partition_offset(&self.topic, *partition, offset)?;
+            from.add_partition_offset(&self.topic, partition, offset)?;
         }
         if let Start::Kept(_) = start {
             from = self.consumer.committed_offsets(from, QUESTION)?;
@@ -177,6 +207,23 @@ impl TopicReader {
             }
         }
         Ok(self.consumer.assign(&from)?)
+    }
+
+    /// The offset of the first record of that time or later; `None` = there is none.
+    fn offset_at(&self, partition: i32, time: Time) -> Result<Option<i64>, ReadError> {
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition_offset(&self.topic, partition, Offset::Offset(time.as_millis().max(0)))?;
+        let found = self.consumer.offsets_for_times(asked, QUESTION)?;
+        // The element is copied out: a list that outlives its consumer's calls would keep it from ending.
+        Ok(match found.find_partition(&self.topic, partition).map(|element| element.offset()) {
+            Some(Offset::Offset(offset)) => Some(offset),
+            _ => None,
+        })
+    }
+
+    /// Whether reading began behind what was asked for, since there was too much.
+    pub fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// How many partitions the topic has.
@@ -222,6 +269,24 @@ impl TopicReader {
             }
         }
         Ok(())
+    }
+
+    /// As [`TopicReader::read_to_end`], but stops where a bound is reached. Whether the end was reached.
+    pub fn read_within(&mut self, bounds: &Bounds, mut each: impl FnMut(Received)) -> Result<bool, ReadError> {
+        let until = Instant::now() + bounds.time;
+        let (mut records, mut bytes) = (0, 0);
+        while !self.at_end() {
+            if records >= bounds.records || bytes >= bounds.bytes || Instant::now() >= until {
+                return Ok(false);
+            }
+            if let Some(record) = self.next(Duration::from_millis(100))? {
+                let size = record.key.as_ref().map_or(0, String::len) + record.payload.as_ref().map_or(0, Vec::len);
+                records += 1;
+                bytes += size as u64;
+                each(record);
+            }
+        }
+        Ok(true)
     }
 
     /// Keeps how far this reader came, for [`Start::Kept`].

@@ -1,6 +1,8 @@
 //! The shell of the loop: it reads the clock, runs looks and commits, and feeds [`State`]. It decides nothing.
 
 use crate::clock::Clock;
+use crate::inquiry::Ask;
+use crate::journal::What;
 use crate::metrics::failure_word;
 use crate::state::{Run, State, Task};
 use crate::sweep::PageRun;
@@ -13,7 +15,7 @@ use models::{
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -82,6 +84,7 @@ pub struct Reconciler<L, T, S> {
     asking: usize,
     commit: Option<Commit>,
     status: watch::Sender<Status>,
+    asks: Option<mpsc::Receiver<Ask>>,
 }
 
 impl<L: Ledger, T: TruthSource, S: HintSink> Reconciler<L, T, S> {
@@ -98,7 +101,15 @@ impl<L: Ledger, T: TruthSource, S: HintSink> Reconciler<L, T, S> {
             asking: 0,
             commit: None,
             status: watch::Sender::new(Status::default()),
+            asks: None,
         }
+    }
+
+    /// Answers these questions between its turns.
+    #[must_use]
+    pub fn answering(mut self, asks: mpsc::Receiver<Ask>) -> Reconciler<L, T, S> {
+        self.asks = Some(asks);
+        self
     }
 
     /// Follows what the loop is doing.
@@ -132,6 +143,7 @@ impl<L: Ledger, T: TruthSource, S: HintSink> Reconciler<L, T, S> {
                 biased;
                 outcome = outcome_of(&mut self.commit) => self.committed(&outcome),
                 Some(done) = self.tasks.join_next_with_id() => self.done(done),
+                Some(ask) = next_of(&mut self.asks) => self.state.answer(ask, self.clock.now()),
                 event = self.ledger.next() => match event {
                     None => return Err(LoopError::Ended),
                     Some(LedgerEvent::Failed(reason)) => return Err(LoopError::Ledger(reason)),
@@ -250,7 +262,9 @@ impl<L: Ledger, T: TruthSource, S: HintSink> Reconciler<L, T, S> {
         } else if let Err(error) = result {
             tracing::debug!(project = run.key.project(), submission = run.key.submission(), outcome, %error, "a look failed");
         }
-        self.state.finish(run, result, self.clock.now());
+        let (now, why) = (self.clock.now(), result.as_ref().err().map(ToString::to_string));
+        self.state.note(&run.key, now, What::answered(outcome, took, why.as_deref()));
+        self.state.finish(run, result, now);
     }
 
     async fn event(&mut self, event: LedgerEvent) {
@@ -320,6 +334,14 @@ async fn ask<S: HintSink>(sink: &S, request: &Request) -> Done {
 async fn outcome_of(commit: &mut Option<Commit>) -> Result<(), CommitError> {
     match commit {
         Some(commit) => commit.outcome.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next question; never ready if nobody can ask.
+async fn next_of(asks: &mut Option<mpsc::Receiver<Ask>>) -> Option<Ask> {
+    match asks {
+        Some(asks) => asks.recv().await,
         None => std::future::pending().await,
     }
 }

@@ -6,13 +6,15 @@
 //! Must not know: Kafka, HTTP, any field of ARGOS. It meets them through `models`' traits.
 //!
 //! Path: the ledger's events enter [`state`]; [`queue`] picks a key; [`driver`] makes the look; [`decision`] decides;
-//! `state/batch.rs` commits. [`memory`] is a ledger without Kafka, for tests, simulation and the demo.
+//! `state/batch.rs` commits. What operators ask comes through [`inquiry`]; [`journal`] remembers for them. [`memory`] is a ledger without Kafka, for tests, simulation and the demo.
 
 pub mod breaker;
 pub mod budget;
 pub mod clock;
 pub mod decision;
 pub mod driver;
+pub mod inquiry;
+pub mod journal;
 pub mod memory;
 pub mod metrics;
 pub mod policy;

@@ -13,6 +13,7 @@ mod project;
 pub use crate::breaker::Turned;
 pub use crate::budget::ProjectBudget;
 
+use crate::inquiry::ProjectView;
 use models::{Key, Lane, LookError, Standing, Time};
 use project::Project;
 use std::collections::HashMap;
@@ -235,6 +236,16 @@ impl Queue {
     /// How many seconds the bulk looks that wait here take, at the rate that they are sure of.
     pub fn backlog_seconds(&self, project: &str) -> u64 {
         self.project(project).map_or(0, Project::backlog_seconds)
+    }
+
+    /// One project for status answers, without what only the state knows.
+    pub fn view(&self, project: &str, now: Time) -> Option<ProjectView> {
+        self.project(project).map(|project| project.view(now))
+    }
+
+    /// Charges a request that somebody else makes, or says when there is room. It never is the breaker's probe.
+    pub fn spend(&mut self, project: &str, now: Time) -> Result<(), Time> {
+        self.project_mut(project).map_or(Err(now + Duration::from_hours(1)), |project| project.spend(now))
     }
 
     fn project(&self, name: &str) -> Option<&Project> {

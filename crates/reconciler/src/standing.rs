@@ -126,6 +126,16 @@ impl Standings {
         self.held.iter().map(left).fold(0, u64::saturating_add)
     }
 
+    /// What was charged here today, as far as is known: what another replica had reserved counts.
+    pub fn spent(&self, now: Time) -> u64 {
+        self.held.values().map(|held| rolled(held.standing, now).spent).fold(0, u64::saturating_add)
+    }
+
+    /// Deletions that were inferred here in this hour of the clock.
+    pub fn deletions(&self, now: Time) -> u32 {
+        self.held.values().map(|held| in_hour(held.standing, now).deletions).fold(0, u32::saturating_add)
+    }
+
     /// Charges one inferred deletion, or says when there is room again. `own` is the deleted submission's partition:
     /// it is charged first, so that the count goes where the deletion goes.
     ///

@@ -8,6 +8,7 @@ mod hints;
 mod looks;
 mod partition;
 mod spans;
+mod views;
 mod walks;
 
 pub use batch::Settings;
@@ -15,6 +16,7 @@ use partition::Partition;
 use walks::{StagedStep, WALKS};
 
 use crate::decision::Decision;
+use crate::journal::{Journal, What};
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::queue::{ProjectBudget, Queue};
@@ -97,6 +99,11 @@ pub struct State {
     rng: fastrand::Rng,
     metrics: Metrics,
     traces: Traces,
+    /// How many partitions there are in all, once one was held.
+    total: Option<i32>,
+    /// For operators only: nothing is ever decided by it.
+    journal: Journal,
+    began: Time,
 }
 
 impl State {
@@ -138,6 +145,9 @@ impl State {
             rng,
             metrics,
             traces: Traces::default(),
+            total: None,
+            journal: Journal::default(),
+            began: now,
         }
     }
 
@@ -153,6 +163,7 @@ impl State {
                 }
             }
             LedgerEvent::Ready { partition, epoch, live, bulk, of } => {
+                self.total = Some(of);
                 let held = self.partitions.get_mut(&partition).filter(|held| held.epoch == epoch);
                 if let Some(held) = held {
                     held.start(live, bulk);
@@ -232,6 +243,11 @@ impl State {
     /// The metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Notes something of a key, for whoever asks.
+    pub fn note(&mut self, key: &Key, now: Time, what: What) {
+        self.journal.note(key, now, what);
     }
 
     /// Whether every partition that is ours has been restored, and how many there are.

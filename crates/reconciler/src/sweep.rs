@@ -204,6 +204,11 @@ impl Sweeper {
         Some(self.projects.get(project)?.slot(sweep).committed_memo())
     }
 
+    /// When a sweep is due; of one under way, or of what only a request can begin, nothing useful.
+    pub fn due(&self, project: &ProjectId, sweep: Sweep) -> Option<Time> {
+        self.projects.get(project)?.due(sweep)
+    }
+
     fn of(&mut self, step: &Step) -> Option<(&mut Project, Sweep)> {
         let MemoKey::Sweep(project, sweep) = &step.memo.0 else { return None };
         Some((self.projects.get_mut(project)?, *sweep))

@@ -1,8 +1,15 @@
-//! The listener for probes, metrics and operators. It has no authentication and is never the public one.
+//! The listener for probes, metrics and operators; never the public one. Probes and metrics need no token.
 //!
-//! Owns: `/livez`, `/startupz`, `/readyz`, `/metrics`. Must not know: what the conditions and metrics mean.
+//! Owns: `/livez`, `/startupz`, `/readyz`, `/metrics`; `/api/v1` is in the files beside. Must not know: what the conditions
+//! and metrics mean.
 //!
 //! Path: [`router`] from a [`Health`] and a metrics registry; [`serve`] on a listener until it is told to stop.
+
+pub(crate) mod api;
+pub mod guard;
+mod problem;
+mod status;
+mod tails;
 
 use crate::health::{Health, Verdict};
 use axum::extract::State;

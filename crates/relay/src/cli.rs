@@ -82,6 +82,15 @@ impl Role {
         matches!(self, Role::All | Role::Ingest)
     }
 
+    /// The word on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::All => "all",
+            Role::Ingest => "ingest",
+            Role::Reconciler => "reconciler",
+        }
+    }
+
     /// Whether it runs the loop.
     pub const fn reconciles(self) -> bool {
         matches!(self, Role::All | Role::Reconciler)

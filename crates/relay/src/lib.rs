@@ -13,6 +13,7 @@ pub mod config;
 pub mod health;
 #[cfg(test)]
 mod metrics_page;
+pub mod operate;
 #[cfg(feature = "dev")]
 pub mod oracle;
 pub mod secrets;

@@ -6,6 +6,9 @@
 //! [`Wiring::reconciler`] add the parts of a role over any sink and ledger; [`Wiring::run`] runs them to their end.
 
 use crate::admin;
+use crate::admin::api::{Api, Means};
+use crate::admin::guard::Tokens;
+use crate::cli::Role;
 use crate::config::{
     Baseline, Config, DateFormat, Fetch, Hmac, NoticeAuthentication, PersonalField, Project, SignatureEncoding, Sweep,
 };
@@ -25,16 +28,18 @@ use ingest::{
 use models::{Authentication, HintSink, Ledger, Traces};
 use prometheus::Registry;
 use publisher::sealing::{Sealer, SealingKeys};
+use publisher::{KafkaSettings, LedgerWatch};
 use reconciler::budget::ProjectBudget;
 use reconciler::clock::Clock;
 use reconciler::driver::Reconciler;
+use reconciler::inquiry;
 use reconciler::metrics::Metrics;
 use reconciler::policy::{self, Policy};
 use reconciler::state::{ProjectRules, Settings, State};
 use reconciler::sweep::{Cadence, SweepRules};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -65,11 +70,13 @@ pub struct Wiring {
     secrets: SecretFiles,
     traces: Traces,
     exporter: Option<Exporter>,
+    role: Role,
+    means: Means,
 }
 
 impl Wiring {
-    /// Nothing runs yet.
-    pub fn new(config: Arc<Config>, clock: Arc<dyn Clock>, registry: Registry) -> Wiring {
+    /// Nothing runs yet; `role` is only told.
+    pub fn new(config: Arc<Config>, clock: Arc<dyn Clock>, registry: Registry, role: Role) -> Wiring {
         let mut health = Health::new();
         let drain = health.latch(Stage::Ready, "drain", "not started");
         Wiring {
@@ -82,6 +89,8 @@ impl Wiring {
             secrets: SecretFiles::default(),
             traces: Traces::default(),
             exporter: None,
+            role,
+            means: Means::default(),
         }
     }
 
@@ -117,6 +126,21 @@ impl Wiring {
     /// Where the metrics are declared.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Where operators find topics, and the ledger once it is open.
+    pub fn operators(&mut self, kafka: KafkaSettings, watch: Arc<OnceLock<LedgerWatch>>) {
+        self.means.kafka = Some(kafka);
+        self.means.watch = Some(watch);
+    }
+
+    /// Lets operators send hints to `sink`.
+    pub fn operators_hints<S: HintSink>(&mut self, sink: &Arc<S>) {
+        let sink = Arc::clone(sink);
+        self.means.send = Some(Arc::new(move |key, lane, hint| {
+            let sink = Arc::clone(&sink);
+            Box::pin(async move { sink.accept(&key, lane, &hint).await })
+        }));
     }
 
     /// The front door on `listener`; its hints go to `sink`.
@@ -178,6 +202,9 @@ impl Wiring {
     pub fn reconciler<O: OpenLedger, S: HintSink>(&mut self, opener: O, sink: &Arc<S>) -> anyhow::Result<()> {
         let source = Arc::new(source(&self.config, &self.clock, &mut self.secrets)?);
         let metrics = Metrics::register(&self.registry)?;
+        let (inquiry, asks) = inquiry::channel();
+        self.means.inquiry = Some(inquiry);
+        self.means.client = Some(Arc::clone(&source));
         let (config, clock, sink) = (Arc::clone(&self.config), Arc::clone(&self.clock), Arc::clone(sink));
         let traces = self.traces.clone();
         let bound = self.config.drain_timeout / 2;
@@ -186,7 +213,7 @@ impl Wiring {
             let rules = config.projects.iter().map(rules).collect();
             let state = State::new(settings(&config), rules, fastrand::Rng::new(), metrics, clock.now());
             let state = state.traced(traces);
-            let reconciler = Reconciler::new(ledger, source, sink, clock, state);
+            let reconciler = Reconciler::new(ledger, source, sink, clock, state).answering(asks);
             Ok(reconciler.run(stop).await?)
         });
         Ok(())
@@ -208,10 +235,23 @@ impl Wiring {
                 Ok(())
             });
         }
-        let (secrets, every, clock) = (self.secrets, self.config.reread_secrets, self.clock);
+        let tokens = self.config.admin.token.as_ref().map(|given| {
+            let tokens = Tokens::new(given.wrapped()).context("admin.token")?;
+            let shared = tokens.clone();
+            self.secrets.watch_lines("admin.token", given, move |new| shared.replace(new));
+            anyhow::Ok(tokens)
+        });
+        let tokens = tokens.transpose()?;
+        let (secrets, every, clock) = (self.secrets, self.config.reread_secrets, Arc::clone(&self.clock));
         let metrics = SecretMetrics::register(&self.registry)?;
         self.parts.add("secrets", ADMIN_BOUND, move |stop| secrets.run(metrics, clock, every, stop));
-        let router = admin::router(Arc::new(self.health), self.registry);
+        let health = Arc::new(self.health);
+        let (config, role) = (self.config, self.role.as_str());
+        let api = Api::new(config, self.clock, role, Arc::clone(&health), self.registry.clone(), self.means);
+        let api = Arc::new(api);
+        let watched = Arc::clone(&api);
+        self.parts.add("series", ADMIN_BOUND, move |stop| watched.watch(stop));
+        let router = admin::router(health, self.registry).merge(admin::api::routes(api, tokens));
         self.parts.add("admin", ADMIN_BOUND, move |stop| async move {
             Ok(admin::serve(admin, router, stop.cancelled_owned()).await?)
         });

@@ -176,7 +176,7 @@ impl Member {
 /// The consumer of a group member.
 pub(super) fn create(shared: &Arc<Shared>, jobs: Arc<Jobs>, events: Events) -> KafkaResult<BaseConsumer<Member>> {
     let settings = &shared.settings;
-    let mut config = settings.client("group");
+    let mut config = settings.client(crate::members::ROLE);
     config
         .set("group.id", &settings.group_id)
         // Not only for records: offsets are then fetched only once they are stable.

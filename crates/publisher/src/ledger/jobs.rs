@@ -7,6 +7,7 @@
 //! assignment's restore its taker finds that it is void.
 
 use super::lock;
+use super::meter::Meter;
 use models::{Lane, Progress};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -31,6 +32,8 @@ pub(super) struct Begun {
     pub(super) target: i64,
     /// The next ledger offset to read.
     pub(super) next: i64,
+    /// How far that is.
+    pub(super) meter: Meter,
     /// Where open transactions must have ended first: topic, partition, and the end that the log had.
     pub(super) awaited: Vec<(String, i32, i64)>,
 }

@@ -16,6 +16,7 @@
 //! 5. Tell the group thread.
 
 use super::jobs::{Begun, Job, Jobs, Restore};
+use super::meter::Meter;
 use super::{Events, Restored, Shared, Signal, lock};
 use crate::errors;
 use crate::record::{RESERVED_PREFIX, Topic};
@@ -190,7 +191,9 @@ impl<'a> Restorer<'a> {
             }
         }
         let start = Progress { partition: job.partition, epoch: job.epoch, live, bulk };
-        Ok(Begun { start, expired, target, next: job.from.unwrap_or(low).max(low), awaited })
+        let next = job.from.unwrap_or(low).max(low);
+        let meter = Meter::new(next, target, Instant::now());
+        Ok(Begun { start, expired, target, next, meter, awaited })
     }
 
     /// Reads what is there. If a transaction is open, where the first place in `awaited` is stable.
@@ -199,7 +202,7 @@ impl<'a> Restorer<'a> {
             let stable = self.last_stable(job, topic, *partition)?;
             let complete = stable >= *end;
             if *topic == self.shared.names.ledger && begun.next < stable {
-                begun.next = self.read_to_end(job, begun.next)?;
+                begun.next = self.read_to_end(job, begun.next, &mut begun.meter)?;
             }
             if !complete {
                 return Ok(Some(stable));
@@ -326,18 +329,18 @@ impl<'a> Restorer<'a> {
     }
 
     /// Reads from an offset to the end that the broker shows, and hands the entries on. The next offset.
-    fn read_to_end(&self, job: &Job, from: i64) -> Result<i64, Stop> {
+    fn read_to_end(&self, job: &Job, from: i64, meter: &mut Meter) -> Result<i64, Stop> {
         let mut wanted = TopicPartitionList::with_capacity(1);
         let ledger = &self.shared.names.ledger;
         let broken = |error: KafkaError| Stop::Broken(error.to_string());
         wanted.add_partition_offset(ledger, job.partition, Offset::Offset(from)).map_err(broken)?;
         self.committed.assign(&wanted).map_err(broken)?;
-        let result = self.read_assigned(job, from);
+        let result = self.read_assigned(job, from, meter);
         self.committed.unassign().map_err(broken)?;
         result
     }
 
-    fn read_assigned(&self, job: &Job, from: i64) -> Result<i64, Stop> {
+    fn read_assigned(&self, job: &Job, from: i64, meter: &mut Meter) -> Result<i64, Stop> {
         let (mut next, mut chunk) = (from, Chunk::default());
         loop {
             self.check(job)?;
@@ -347,6 +350,7 @@ impl<'a> Restorer<'a> {
                     chunk.take(&message)?;
                     if chunk.entries.len() >= CHUNK {
                         self.hand_on(job, &mut chunk)?;
+                        self.tell(job, next, meter);
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) if partition == job.partition => {
@@ -360,8 +364,19 @@ impl<'a> Restorer<'a> {
                     }
                     tracing::debug!(partition = job.partition, error = %error, "reading the ledger goes on");
                 }
-                None => self.hand_on(job, &mut chunk)?,
+                None => {
+                    self.hand_on(job, &mut chunk)?;
+                    self.tell(job, next, meter);
+                }
             }
+        }
+    }
+
+    /// How far it is: for `status`, and now and then in the log.
+    fn tell(&self, job: &Job, next: i64, meter: &mut Meter) {
+        lock(&self.shared.table).progress(job.partition, job.epoch, meter.part(next));
+        if let Some(told) = meter.tell(job.partition, next, Instant::now()) {
+            tracing::info!(partition = job.partition, next, "{told}");
         }
     }
 

@@ -13,7 +13,7 @@ use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 /// How far a partition is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Phase {
     /// Held, but no producer is ready; the reconciler knows nothing of it.
     Waiting,
@@ -21,6 +21,8 @@ pub(crate) enum Phase {
     Restoring {
         /// What it waits for, if that takes long.
         note: Option<String>,
+        /// How much of it is read, 0 to 1.
+        part: f64,
     },
     /// Hints flow.
     Running,
@@ -108,7 +110,7 @@ impl Table {
         let held = self.held.get_mut(&partition)?;
         self.last_epoch += 1;
         held.epoch = self.last_epoch;
-        held.phase = Phase::Restoring { note: None };
+        held.phase = Phase::Restoring { note: None, part: 0.0 };
         held.since = now;
         let from = self.kept.get(&partition).filter(|kept| now.saturating_duration_since(kept.last_held) <= keep);
         let from = from.map(|kept| kept.next);
@@ -200,11 +202,20 @@ impl Table {
         announced
     }
 
+    /// How much of a partition's ledger is read.
+    pub(crate) fn progress(&mut self, partition: i32, epoch: u64, read: f64) {
+        if let Some(held) = self.held.get_mut(&partition).filter(|held| held.epoch == epoch)
+            && let Phase::Restoring { part, .. } = &mut held.phase
+        {
+            *part = read;
+        }
+    }
+
     /// Says what a restore waits for, or that it waits no longer.
     pub(crate) fn note(&mut self, partition: i32, epoch: u64, text: Option<String>) {
         if let Some(held) = self.held.get_mut(&partition)
             && held.epoch == epoch
-            && let Phase::Restoring { note } = &mut held.phase
+            && let Phase::Restoring { note, .. } = &mut held.phase
         {
             *note = text;
         }

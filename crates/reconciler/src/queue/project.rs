@@ -1,8 +1,9 @@
 //! The queue of one project: who is next, and whether anybody may go.
 
 use super::{Class, Next, Recorded, Ticket};
-use crate::breaker::{Breaker, Permit};
+use crate::breaker::{Breaker, Permit, Turned};
 use crate::budget::{Budget, ProjectBudget};
+use crate::inquiry::ProjectView;
 use crate::standing::{Refused, Standings};
 use models::{LookError, Standing, Time};
 use std::collections::VecDeque;
@@ -58,6 +59,8 @@ pub(super) struct Project {
     unknown_rate: Budget,
     breaker: Breaker,
     standings: Standings,
+    /// Since when the breaker is not closed, and why it opened.
+    opened: Option<(Time, String)>,
     /// The end of the day whose quota was told to be spent.
     told_spent: Option<Time>,
 }
@@ -78,6 +81,7 @@ impl Project {
             unknown_rate: Budget::new(budget.cost, now),
             breaker: Breaker::closed(),
             standings: Standings::new(budget),
+            opened: None,
             told_spent: None,
         }
     }
@@ -175,11 +179,62 @@ impl Project {
             self.unknown_rate.hold(now, *retry_after);
         }
         let turned = self.breaker.record(probe, error, now);
+        match &turned {
+            Some(Turned::Opened { why, .. }) => self.opened = Some((now, why.clone())),
+            Some(Turned::Closed) => self.opened = None,
+            None => {}
+        }
         Recorded { level: self.breaker.level(), turned }
     }
 
     pub(super) fn rate(&self, now: Time) -> f64 {
         self.rate.rate_now(now)
+    }
+
+    pub(super) fn view(&self, now: Time) -> ProjectView {
+        let breaker = match self.breaker {
+            Breaker::Closed { .. } => "closed",
+            Breaker::Probing { .. } => "half_open",
+            Breaker::Open { .. } => "open",
+        };
+        ProjectView {
+            id: self.name.clone(),
+            breaker,
+            opened: self.opened.clone(),
+            per_second: self.budget.per_second,
+            rate_now: self.rate(now),
+            per_day: self.budget.per_day,
+            spent: self.standings.spent(now),
+            share: self.standings.part(),
+            waiting: self.waiting(),
+            deletions_per_hour: self.budget.deletions_per_hour,
+            deletions: self.standings.deletions(now),
+            in_flight: 0,
+            due: 0,
+            parked: 0,
+            sweeps: Vec::new(),
+        }
+    }
+
+    pub(super) fn spend(&mut self, now: Time) -> Result<(), Time> {
+        let soon = now + Duration::from_secs(1);
+        if self.standings.part() <= 0.0 {
+            return Err(soon);
+        }
+        match (self.breaker, self.breaker.permit(now)) {
+            (Breaker::Closed { .. }, Permit::Go) => {}
+            (_, Permit::Wait(until) | Permit::Probed(until)) => return Err(until.max(soon)),
+            (_, Permit::Go) => return Err(soon),
+        }
+        let ready = self.rate.ready_at(now, 1);
+        if ready > now {
+            return Err(ready);
+        }
+        self.standings.take(now, 1).map_err(|refused| match refused {
+            Refused::Spent(until) => until,
+            Refused::Unwritten => soon,
+        })?;
+        self.rate.take(now, 1)
     }
 
     pub(super) fn waiting(&self) -> [usize; 3] {

@@ -4,6 +4,7 @@ use super::partition::{Partition, Work};
 use super::walks::{StagedStep, WALKS};
 use super::{Staged, State, spans};
 use crate::decision::Outcome;
+use crate::journal::What;
 use models::{
     Batch, CheckReason, CommitError, DeadLetter, Entry, Key, LookError, Memo, MemoKey, Notification, Progress,
     ProjectId, Span, Standing, Time, Write,
@@ -163,6 +164,7 @@ impl State {
                 self.aborts = self.aborts.saturating_add(1);
                 let pause = FIRST_RETRY.saturating_mul(1 << self.aborts.min(8)).min(LONGEST_RETRY);
                 self.retry_at = Some(now + pause);
+                self.note_each(&committing.decisions, now, &What::Aborted);
                 self.restage(committing);
             }
             Err(CommitError::TooLarge(keys)) => {
@@ -171,6 +173,7 @@ impl State {
             }
             Err(CommitError::Lost(_)) => {
                 // Nothing may be decided until the ledger has told what became of it.
+                self.note_each(&committing.decisions, now, &What::Lost);
                 self.staged.clear();
                 self.unreadable.clear();
                 self.notices.splice(0..0, committing.notices);
@@ -209,8 +212,15 @@ impl State {
                 held.memos.insert(MemoKey::Standing(id), Memo::Standing(standing));
             }
         }
+        self.note_each(&committed.decisions, now, &What::Committed);
         for staged in committed.decisions {
             self.applied(staged, now);
+        }
+    }
+
+    fn note_each(&mut self, decisions: &[Staged], now: Time, what: &What) {
+        for staged in decisions {
+            self.journal.note(&staged.run.key, now, what.clone());
         }
     }
 

@@ -3,6 +3,7 @@
 use super::State;
 use super::partition::{Gathered, Work};
 use crate::decision;
+use crate::journal::{Joined, What};
 use crate::queue::{Class, Ticket};
 use models::{CheckReason, Entry, Hint, Key, Lane, LookError, Row, Time};
 
@@ -32,12 +33,18 @@ impl State {
             self.metrics.sweep_rows.with_label_values(&[word]).inc();
         }
         let class = class_of_hint(lane, &hint, entry);
-        let is_row = hint.row.is_some();
+        let (is_row, source) = (hint.row.is_some(), hint.source);
         let gathered = Gathered::of_hint(hint, lane, offset, traces);
         let covered = entry.is_some_and(|entry| {
             let waits = is_row && is_set_aside(entry);
             entry.is_erased() || (idle && (equal || waits || gathered.wake.is_covered_by(entry)))
         });
+        let joined = match (covered, idle) {
+            (true, _) => Joined::Covered,
+            (false, false) => Joined::Coalesced,
+            (false, true) => Joined::Waits,
+        };
+        self.journal.note(&key, now, What::Hint { lane, offset, source, joined });
         if covered {
             held.window(lane).skip(offset);
             self.metrics.hints_coalesced.inc();

@@ -3,6 +3,7 @@
 use super::partition::{Gathered, Partition, Phase, Work};
 use super::{Run, Staged, State, Task};
 use crate::decision::{self, Case, Decision, Outcome};
+use crate::journal::What;
 use crate::queue::{Class, Next, Queue, Ticket, Turned};
 use models::{Answer, CheckReason, Entry, LookError, Notification, ProjectId, Time, Truth};
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ impl State {
             match self.queue.next(now, |ticket, class| is_queued(partitions, ticket, class)) {
                 Next::Look { ticket, probe } => {
                     if let Some(run) = self.begin(&ticket) {
+                        self.journal.note(&run.key, now, What::Asked { probe });
                         return Some(Task::Look(Run { probe, ..run }));
                     }
                 }
@@ -55,7 +57,10 @@ impl State {
                     break;
                 };
                 if !held.work.contains_key(&key) {
-                    let class = held.entries.get(&key).map_or(Class::Bulk, class_of);
+                    let entry = held.entries.get(&key);
+                    let class = entry.map_or(Class::Bulk, class_of);
+                    let reason = entry.and_then(|entry| entry.check).map(|check| check.reason);
+                    self.journal.note(&key, now, What::Due(reason));
                     held.work.insert(key.clone(), Work::queued(Gathered::recheck(), class));
                     due.push((*partition, key, class));
                 }
@@ -160,6 +165,7 @@ impl State {
         decision.notifications.extend(repaired(&case, &decision));
         work.phase = Phase::Staged;
         self.metrics.decisions.with_label_values(&[decision.outcome.as_str()]).inc();
+        self.journal.note(&run.key, now, What::of(&decision));
         self.staged.push(Staged { run, decision, at: now });
     }
 }

@@ -4,7 +4,7 @@ use super::hints::{is_equal, is_set_aside};
 use crate::decision::Wake;
 use crate::queue::Class;
 use crate::window::Window;
-use models::{Entry, Hint, Key, Lane, Memo, MemoKey, Row, Span, Time, TraceContext};
+use models::{CheckReason, Entry, Hint, Key, Lane, Memo, MemoKey, Row, Span, Time, TraceContext};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// See the module.
@@ -25,6 +25,8 @@ pub(super) struct Partition {
     pub(super) bulk: Window,
     pub(super) timers: BTreeSet<(Time, Key)>,
     pub(super) work: HashMap<Key, Work>,
+    /// How many entries are set aside without a look, by project.
+    pub(super) parked: BTreeMap<String, usize>,
 }
 
 impl Partition {
@@ -62,12 +64,17 @@ impl Partition {
         self.bulk = Window::starting_at(bulk);
         let due = |(key, entry): (&Key, &Entry)| entry.check.map(|check| (check.due, key.clone()));
         self.timers = self.entries.iter().filter_map(due).collect();
+        self.parked.clear();
+        for (key, _) in self.entries.iter().filter(|(_, entry)| is_parked(entry)) {
+            count(&mut self.parked, key, 1);
+        }
     }
 
     pub(super) fn stop(&mut self) {
         self.assigned = false;
         self.running = false;
         self.timers.clear();
+        self.parked.clear();
         self.work.clear();
         self.gaps.clear();
         self.live = Window::default();
@@ -90,6 +97,11 @@ impl Partition {
 
     /// An entry became durable.
     pub(super) fn apply(&mut self, key: &Key, entry: Option<Entry>) {
+        let parked = |entry: Option<&Entry>| isize::from(entry.is_some_and(is_parked));
+        let change = parked(entry.as_ref()) - parked(self.entries.get(key));
+        if self.running && change != 0 {
+            count(&mut self.parked, key, change);
+        }
         if let Some(check) = self.entries.get(key).and_then(|old| old.check) {
             self.timers.remove(&(check.due, key.clone()));
         }
@@ -106,6 +118,17 @@ impl Partition {
                 self.entries.remove(key);
             }
         }
+    }
+}
+
+fn is_parked(entry: &Entry) -> bool {
+    entry.check.is_some_and(|check| check.reason == CheckReason::Parked)
+}
+
+fn count(parked: &mut BTreeMap<String, usize>, key: &Key, change: isize) {
+    match parked.get_mut(key.project()) {
+        Some(count) => *count = count.saturating_add_signed(change),
+        None => drop(parked.insert(key.project().to_owned(), 0_usize.saturating_add_signed(change))),
     }
 }
 

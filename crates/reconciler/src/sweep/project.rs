@@ -148,12 +148,16 @@ impl Project {
         Sweep::ALL.iter().filter_map(|sweep| self.slot_ready_at(*sweep)).min()
     }
 
+    pub(super) fn due(&self, sweep: Sweep) -> Option<Time> {
+        self.rules.due(sweep, self.slot(sweep).latest(), self.slot(Sweep::Full).latest())
+    }
+
     fn slot_ready_at(&self, sweep: Sweep) -> Option<Time> {
         if self.page.is_some() {
             return None;
         }
         let slot = self.slot(sweep);
-        let due = self.rules.due(sweep, slot.latest(), self.slot(Sweep::Full).latest())?;
+        let due = self.due(sweep)?;
         let waits = [slot.paced_until, slot.pause.until, self.pause.until];
         waits.into_iter().flatten().chain([due]).max()
     }

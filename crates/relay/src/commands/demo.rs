@@ -2,7 +2,7 @@
 //!
 //! Owns: the scene, the printing of events, and the closing summary. Everything between is the real service.
 
-use crate::cli::{Demo, Exit, Output};
+use crate::cli::{Demo, Exit, Output, Role};
 use crate::config::{Config, Environment};
 use crate::oracle;
 use crate::telemetry::{self, Stream};
@@ -85,9 +85,10 @@ async fn play(demo: &Demo, mut config: Config, out: &mut impl Write) -> anyhow::
         project.base_url = sim.base_url().parse()?;
     }
     let broker = MemoryBroker::new(PARTITIONS);
-    let mut wiring = Wiring::new(Arc::new(config), Arc::new(SystemClock), Registry::new());
+    let mut wiring = Wiring::new(Arc::new(config), Arc::new(SystemClock), Registry::new(), Role::All);
     let sink = Arc::new(broker.clone());
     wiring.ingest(door, &sink)?;
+    wiring.operators_hints(&sink);
     wiring.reconciler(InMemory(broker.clone()), &sink)?;
     let registry = wiring.registry().clone();
     let stop = CancellationToken::new();

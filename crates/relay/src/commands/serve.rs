@@ -46,19 +46,22 @@ async fn service(role: Role, config: Arc<Config>) -> anyhow::Result<Exit> {
     let registry = Registry::new();
     let metrics = KafkaMetrics::register(&registry)?;
     let admin = listen("admin.listen", config.admin.listen).await?;
-    let mut wiring = Wiring::new(Arc::clone(&config), Arc::new(SystemClock), registry);
+    let mut wiring = Wiring::new(Arc::clone(&config), Arc::new(SystemClock), registry, role);
     wiring.trace()?;
     let settings = KafkaSettings { sealer: wiring.sealer()?, ..config.kafka.settings() };
     let asked = settings.clone();
     // The door's hints and the sweeps' go the same way.
     let sink = Arc::new(KafkaHintSink::open(settings.clone(), metrics.clone()).context("the hint producer")?);
+    let watch = Arc::default();
+    wiring.operators(settings.clone(), Arc::clone(&watch));
+    wiring.operators_hints(&sink);
     if role.takes_webhooks() {
         let listener = listen("ingest.listen", config.ingest.listen).await?;
         wiring.ingest(listener, &sink)?;
     }
     if role.reconciles() {
-        let opener = OnKafka { settings, metrics, watch: Arc::default() };
-        let (watch, started) = (Arc::clone(&opener.watch), AtomicBool::new(false));
+        let opener = OnKafka { settings, metrics, watch: Arc::clone(&watch) };
+        let started = AtomicBool::new(false);
         wiring.health().ask(crate::health::Stage::Startup, "ledger", move || {
             let ready = || watch.get().is_some_and(|watch: &LedgerWatch| watch.status().is_ready());
             // Once restored, a later rebalance is no new start: webhooks can be taken in meanwhile.

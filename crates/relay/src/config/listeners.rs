@@ -2,6 +2,8 @@
 
 use super::durations::{self, ByteSize};
 use super::read::Section;
+use super::secret::Secrets;
+use crate::admin::guard::Tokens;
 use ingest::tls::InvalidTls;
 use ipnet::IpNet;
 use secrecy::ExposeSecret;
@@ -117,16 +119,31 @@ impl Ingest {
     }
 }
 
-/// The listener for probes, metrics and operators. It has no authentication: never make it public.
+/// The listener for probes, metrics and operators: never make it public.
 #[derive(Clone, Debug, Serialize)]
 pub struct Admin {
     /// Where it listens. Default `127.0.0.1:9464`.
     pub listen: SocketAddr,
+    /// What operators have to show for `/api/v1`. Default: nothing; then everybody who reaches the listener is one.
+    #[serde(serialize_with = "as_one_of", skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secrets>,
+}
+
+#[expect(clippy::ref_option, reason = "the form that serde asks for")]
+fn as_one_of<S: serde::Serializer>(token: &Option<Secrets>, out: S) -> Result<S::Ok, S::Error> {
+    match token {
+        Some(token) => super::secret::as_one(token, out),
+        None => out.serialize_none(),
+    }
 }
 
 impl Admin {
     pub(super) fn read(mut section: Section<'_>, ingest: &Ingest) -> Admin {
-        let admin = Admin { listen: section.or("listen", SocketAddr::from(([127, 0, 0, 1], 9464))) };
+        let listen = section.or("listen", SocketAddr::from(([127, 0, 0, 1], 9464)));
+        let admin = Admin { listen, token: section.optional_lines("token") };
+        if let Some(Err(error)) = admin.token.as_ref().map(|token| Tokens::new(token.wrapped())) {
+            section.wrong("token", error.to_string());
+        }
         section.check(
             "listen",
             !overlap(admin.listen, ingest.listen),

@@ -117,6 +117,11 @@ impl Section<'_> {
         if !self.has(key) && !self.has(&file_key(key)) {
             self.error(key, Problem::Value(format!("is required (or `{}`)", file_key(key))));
         }
+        self.optional_lines(key)
+    }
+
+    /// As [`Section::required_lines`], but neither may be there.
+    pub(super) fn optional_lines(&mut self, key: &str) -> Option<Secrets> {
         let (inline, file) = self.either::<String>(key)?;
         self.list(key, inline.map(|text| vec![text]), file)
     }
