@@ -1,26 +1,31 @@
 # Every target that builds uses the same features and the same profile, so that nothing is built twice.
+# `make demo` alone differs: it meets no Kafka, so it needs neither TLS towards Kafka nor OpenSSL's headers to build.
 
-FEATURES := --features argos-relay/dev
+FEATURES := --features argos-relay/dev,tests/kafka-tls
+DEMO_FEATURES := --features argos-relay/dev
+NEEDS := cc c++ make pkg-config openssl-headers
 KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help contracts build demo test lint fmt doc deny advisories fuzz sim sim-mutants model chaos bench image helm kafka-up kafka-down clean
+.PHONY: help contracts build demo test lint fmt doc deny advisories fuzz sim sim-mutants chaos bench image helm kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 build: ## Builds everything, tests included
+	@tests/prerequisites.sh $(NEEDS)
 	cargo build --workspace --all-targets $(FEATURES)
 
 demo: ## Runs the whole service against a simulated ARGOS; no Kafka needed
 	@tests/prerequisites.sh cc c++ make
-	cargo run -q -p argos-relay $(FEATURES) -- demo
+	cargo run -q -p argos-relay $(DEMO_FEATURES) -- demo
 
 test: ## Runs every test with a real Kafka broker (KAFKA_BOOTSTRAP=host:port to use your own)
 	tests/run.sh --workspace $(FEATURES)
 
 lint: ## Format, clippy, documentation, licences and sources of dependencies
+	@tests/prerequisites.sh $(NEEDS)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(FEATURES) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace $(FEATURES)
@@ -43,7 +48,6 @@ fuzz: ## Searches for inputs that break a parser, for FUZZ_SECONDS (default 600)
 
 contracts: ## Writes contracts/schemas anew from the types (RELEASE=1: also keeps them as those of this version)
 	UPDATE=1 RELEASE=$(RELEASE) cargo test -q -p models contract
-	RELEASE=$(RELEASE) cargo test -q --workspace $(FEATURES) --test records release
 
 sim: ## Simulates whole lives of the service on virtual time (SEEDS=n for more than 2000; SEED=n replays one)
 	cargo test -q --workspace $(FEATURES) --test sim -- --nocapture every_seed
@@ -51,16 +55,13 @@ sim: ## Simulates whole lives of the service on virtual time (SEEDS=n for more t
 sim-mutants: ## Plants each bug into the simulation and writes when it is caught into docs/proof.md
 	WRITE_PROOF=1 cargo test -q --workspace $(FEATURES) --test sim -- --nocapture every_planted
 
-model: ## Checks the model of the protocol with its largest instance too (some minutes)
-	MODEL=full cargo test -q --workspace $(FEATURES) --test model -- --nocapture
-
 chaos: ## Kills replicas 30 times under load (KILLS=n for more), with a real Kafka broker
-	@tests/prerequisites.sh cc c++ make java mvn
+	@tests/prerequisites.sh $(NEEDS) java mvn
 	cargo build --workspace --all-targets $(FEATURES)
 	KILLS=$(or $(KILLS),30) tests/with_broker.sh cargo test --workspace $(FEATURES) --test all -- --nocapture kills
 
 bench: ## Runs the benchmarks with a real Kafka broker (ROWS=n for a list of another length than 100000)
-	@tests/prerequisites.sh cc c++ make java mvn
+	@tests/prerequisites.sh $(NEEDS) java mvn
 	cargo build --workspace --all-targets $(FEATURES)
 	tests/with_broker.sh cargo bench --workspace $(FEATURES) --profile dev --bench latency --bench sweep
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sees to it that the named tools are there; on Debian and Ubuntu it installs the missing ones with apt-get, and only
-# those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config java mvn python-venv python3 promtool node npm
+# those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config openssl-headers java mvn python-venv
+# python3 promtool node npm
 # Exit codes: 0 all are there, 64 unknown tool, 69 one is missing and cannot be installed.
 set -euo pipefail
 
@@ -10,6 +11,7 @@ package_of() {
         c++) echo g++ ;;
         make) echo make ;;
         pkg-config) echo pkg-config ;;
+        openssl-headers) echo libssl-dev ;;
         java) echo openjdk-17-jre-headless ;;
         mvn) echo maven ;;
         node) echo nodejs ;;
@@ -25,6 +27,8 @@ package_of() {
 present() {
     # Debian ships the modules `venv` and `ensurepip` apart from the interpreter.
     [ "$1" != python-venv ] || { python3 -c 'import venv, ensurepip' 2>/dev/null; return; }
+    # No command tells of headers.
+    [ "$1" != openssl-headers ] || { pkg-config --exists openssl 2>/dev/null; return; }
     command -v "$1" >/dev/null || return 1
     # The broker needs Java 17; an older one counts as missing.
     [ "$1" != java ] || [ "$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p;q')" -ge 17 ] 2>/dev/null

@@ -2,15 +2,15 @@
 # Every test, with one broker: installs what is missing, builds, starts the broker (unless KAFKA_BOOTSTRAP names one),
 # runs, ends the broker, prints a table of suites. The last line reads "N passed, N failed"; the exit code is the tests'.
 #
-#   run.sh [ARGUMENTS OF cargo test]      default: --workspace --features argos-relay/dev
+#   run.sh [ARGUMENTS OF cargo test]      default: --workspace --features argos-relay/dev,tests/kafka-tls
 #
 # The table is also kept as target/test-summary.txt, the whole output as target/test-output.txt.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-[ $# -gt 0 ] || set -- --workspace --features argos-relay/dev
+[ $# -gt 0 ] || set -- --workspace --features argos-relay/dev,tests/kafka-tls
 
-tests/prerequisites.sh cc c++ make pkg-config java mvn
+tests/prerequisites.sh cc c++ make pkg-config openssl-headers java mvn
 mkdir -p target
 output=target/test-output.txt
 summary=target/test-summary.txt

@@ -23,7 +23,14 @@ pub struct OwnBroker {
 impl OwnBroker {
     /// Starts a node on free ports.
     pub fn start() -> OwnBroker {
-        let broker = OwnBroker { dir: TempDir::new().expect("a folder"), port: two_free_ports() };
+        OwnBroker::start_prepared(2, |_, _| {})
+    }
+
+    /// Starts a node on the first of so many free ports in a row, once `prepare` has laid into its folder what it is to
+    /// find there. The second port is the controller's.
+    pub fn start_prepared(ports: u16, prepare: impl FnOnce(&Path, u16)) -> OwnBroker {
+        let broker = OwnBroker { dir: TempDir::new().expect("a folder"), port: free_ports(ports) };
+        prepare(broker.dir.path(), broker.port);
         broker.ask("start");
         broker
     }
@@ -31,6 +38,16 @@ impl OwnBroker {
     /// `host:port`.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The first of its ports.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
     /// SIGKILL; returns once it is gone.
@@ -69,12 +86,13 @@ impl Drop for OwnBroker {
     }
 }
 
-/// The broker's port and the controller's beside it.
-fn two_free_ports() -> u16 {
+/// The first of so many ports in a row.
+fn free_ports(count: u16) -> u16 {
     use std::net::{Ipv4Addr, TcpListener};
     let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     let mut rng = fastrand::Rng::new();
-    (0..200).map(|_| rng.u16(20_000..30_000)).find(|port| free(*port) && free(port + 1)).expect("two free ports")
+    let all_free = |first: &u16| (*first..*first + count).all(free);
+    (0..200).map(|_| rng.u16(20_000..30_000)).find(all_free).expect("free ports in a row")
 }
 
 /// The workspace's root.

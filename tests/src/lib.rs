@@ -4,10 +4,12 @@
 //! every such test makes. Judges only from the topics and the simulated world, never from the service's own word.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a harness fails by panicking")]
 
+pub mod acls;
 pub mod broker;
 pub mod check;
 pub mod contract;
 pub mod promql;
+pub mod secure;
 pub mod service;
 pub mod topics;
 

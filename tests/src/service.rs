@@ -31,6 +31,10 @@ pub struct Setup {
     pub tokens: String,
     /// More lines for `[[projects]]`.
     pub project: String,
+    /// More lines for `[kafka]`, its properties for instance.
+    pub kafka: String,
+    /// Where the service comes to the broker, if not at `bootstrap`.
+    pub broker: Option<String>,
     /// More lines at the end of the file.
     pub more: String,
 }
@@ -49,6 +53,8 @@ impl Setup {
             api_key: format!("api_key = {API_KEY:?}"),
             tokens: format!("path_tokens = [{TOKEN:?}]"),
             project: String::new(),
+            kafka: String::new(),
+            broker: None,
             more: String::new(),
         }
     }
@@ -72,6 +78,7 @@ impl Setup {
             session_timeout = "3s"
             heartbeat_interval = "500ms"
             transaction_timeout = "10s"
+            {kafka}
             [ingest]
             listen = "127.0.0.1:{ingest}"
             [admin]
@@ -91,7 +98,8 @@ impl Setup {
             deletions = {{ confirm_after = "1s" }}
             {project}
             "#,
-            bootstrap = self.bootstrap,
+            bootstrap = self.broker.as_ref().unwrap_or(&self.bootstrap),
+            kafka = self.kafka,
             prefix = self.prefix,
             partitions = self.partitions,
             base_url = self.base_url,

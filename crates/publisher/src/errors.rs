@@ -77,6 +77,11 @@ pub fn ends_consumer(error: &KafkaError) -> bool {
         )
 }
 
+/// Whether a topic may not be read by us.
+pub fn denies_topic(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,9 +12,11 @@ mod prober;
 
 use crate::ledger::lock;
 use crate::record::{self, Record, RecordError, Topic};
+use crate::refusal::Refusal;
 use crate::settings::{KafkaSettings, TopicNames, millis};
 use crate::stats::{KafkaMetrics, Listener, hand_on_to_listener};
 use models::{Hint, HintSink, Key, Lane, Request, SinkError};
+use rdkafka::Message;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -45,6 +47,8 @@ struct Health {
     broken: AtomicBool,
     failures: AtomicU32,
     last_success: Mutex<Option<Instant>>,
+    /// Why the cluster will not have us, until it does.
+    refusal: Mutex<Option<Refusal>>,
     stop: AtomicBool,
     sleeping: Mutex<()>,
     wake: Condvar,
@@ -54,6 +58,7 @@ impl Health {
     fn set_available(&self, available: bool) {
         if self.available.swap(available, Ordering::AcqRel) != available {
             if available {
+                *lock(&self.refusal) = None;
                 tracing::info!("hints can be made durable");
             } else {
                 tracing::warn!("hints cannot be made durable: Kafka is not reachable");
@@ -74,7 +79,10 @@ impl Health {
         self.wake.notify_all();
     }
 
-    fn on_error(&self, code: RDKafkaErrorCode) {
+    fn on_error(&self, code: RDKafkaErrorCode, refusal: Option<&Refusal>) {
+        if let Some(refusal) = refusal {
+            *lock(&self.refusal) = Some(refusal.clone());
+        }
         match code {
             RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced => {
                 self.broken.store(true, Ordering::Release);
@@ -112,8 +120,13 @@ impl ProducerContext for Reports {
                 self.health.succeeded();
                 Ok(())
             }
-            Err((error, _)) => {
+            Err((error, hint)) => {
                 self.health.failed();
+                // A right that is denied shows here only.
+                let denied = error.rdkafka_error_code().filter(|code| Refusal::denied(*code, "").is_some());
+                if let Some(code) = denied {
+                    self.listener.tell(code, &format!("writing to {}: {code}", hint.topic()));
+                }
                 Err(error.clone())
             }
         };
@@ -149,13 +162,17 @@ impl Inner {
             .set("statistics.interval.ms", "10000");
         let health = self.health.clone();
         let listener = Listener::new("hints", self.health.metrics.clone())
-            .with_errors(Arc::new(move |code| health.on_error(code)));
+            .with_errors(Arc::new(move |code, refusal| health.on_error(code, refusal)));
         ThreadedProducer::from_config_and_context(&config, Reports { listener, health: self.health.clone() })
+    }
+
+    fn name_of(&self, topic: Topic) -> &str {
+        if topic == Topic::Bulk { &self.names.bulk } else { &self.names.hints }
     }
 
     /// Hands a record over without waiting.
     fn hand_over(&self, record: &Record, in_flight: InFlight) -> Result<(), SinkError> {
-        let name = if record.topic == Topic::Bulk { &self.names.bulk } else { &self.names.hints };
+        let name = self.name_of(record.topic);
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in &record.headers {
             headers = headers.insert(Header { key, value: Some(value) });
@@ -175,7 +192,7 @@ impl Inner {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) => Err(SinkError::Full),
             Some(code) => {
-                self.health.on_error(code);
+                self.health.on_error(code, None);
                 Err(SinkError::Unavailable(error.to_string()))
             }
             None => Err(SinkError::Unavailable(error.to_string())),
@@ -200,6 +217,7 @@ impl KafkaHintSink {
             broken: AtomicBool::new(false),
             failures: AtomicU32::new(0),
             last_success: Mutex::default(),
+            refusal: Mutex::default(),
             stop: AtomicBool::new(false),
             sleeping: Mutex::default(),
             wake: Condvar::new(),
@@ -216,6 +234,11 @@ impl KafkaHintSink {
         let prober =
             std::thread::Builder::new().name("hints-prober".to_owned()).spawn(move || prober::work(&probing))?;
         Ok(KafkaHintSink { inner, prober: Some(prober) })
+    }
+
+    /// Why the cluster will not have us, if it said so since hints could last be made durable.
+    pub fn refusal(&self) -> Option<Refusal> {
+        lock(&self.inner.health.refusal).clone()
     }
 
     /// Waits until no hint is in flight, at most `within`. Whether that was reached. Meanwhile new hints are `Full`.
@@ -248,7 +271,12 @@ impl KafkaHintSink {
         })?;
         match tokio::time::timeout(inner.settings.hint_deadline, answer).await {
             Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(error))) => Err(("failed", SinkError::Unavailable(error.to_string()))),
+            Ok(Ok(Err(error))) => {
+                let topic = inner.name_of(record.topic);
+                let denied = error.rdkafka_error_code().and_then(|code| Refusal::denied(code, topic));
+                let text = denied.map_or_else(|| error.to_string(), |refusal| refusal.to_string());
+                Err(("failed", SinkError::Unavailable(text)))
+            }
             Ok(Err(_)) => Err(("failed", SinkError::Unavailable("the producer was made anew".to_owned()))),
             Err(_) => {
                 // A broker that hangs closes no connection: only a look tells it from one slow record.

@@ -8,14 +8,18 @@
 //! Path of a hint: [`hint_sink`] (or a foreign producer) -> topic -> [`ledger`] -> the reconciler. Path of a decision:
 //! [`ledger`] -> one transaction of [`record`]s with offsets, protected fields sealed ([`sealing`]). [`topics`] makes and
 //! checks the seven topics; [`settings`] refuses what would break a promise. [`reading`] and [`members`] are for operators.
+//! [`rebuild`] writes a lost ledger anew; [`refusal`] says what to do where a broker will not have us.
 
+mod asking;
 pub mod errors;
 pub mod hint_sink;
 pub mod ledger;
 pub mod members;
 pub mod partition;
 pub mod reading;
+pub mod rebuild;
 pub mod record;
+pub mod refusal;
 pub mod sealing;
 pub mod settings;
 pub mod stats;
@@ -23,6 +27,7 @@ pub mod topics;
 
 pub use hint_sink::KafkaHintSink;
 pub use ledger::{KafkaLedger, LedgerStatus, LedgerWatch, OpenError, PartitionStatus};
+pub use refusal::Refusal;
 pub use sealing::Sealer;
 pub use settings::{KafkaSettings, Problem, TopicNames};
 pub use stats::KafkaMetrics;

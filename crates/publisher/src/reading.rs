@@ -7,12 +7,14 @@
 //! [`TopicReader::at_end`] says whether all was read that was there; [`TopicReader::read_within`] reads to the end within
 //! [`Bounds`]. All calls block.
 
-use crate::errors::ends_consumer;
+use crate::asking::{self, Client, Unanswered};
+use crate::errors::{denies_topic, ends_consumer};
 use crate::record::Topic;
+use crate::refusal::Refusal;
 use crate::settings::{KafkaSettings, TopicNames};
 use models::Time;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,6 +80,12 @@ pub enum ReadError {
     /// The cluster does not answer.
     #[error("the cluster does not answer")]
     Unreachable(#[source] KafkaError),
+    /// The cluster will not have us: a wrong password, a certificate, another protocol.
+    #[error("the cluster refuses: {0}")]
+    Refused(Refusal),
+    /// We came in, and may not do what this needs.
+    #[error("{0}")]
+    Denied(Refusal),
     /// It answers, and has no such topic.
     #[error("there is no topic {0}: `topics apply` makes it")]
     NoTopic(String),
@@ -86,6 +94,15 @@ pub enum ReadError {
 impl From<KafkaError> for ReadError {
     fn from(error: KafkaError) -> ReadError {
         ReadError::Unreachable(error)
+    }
+}
+
+impl From<Unanswered> for ReadError {
+    fn from(unanswered: Unanswered) -> ReadError {
+        match unanswered {
+            Unanswered::Refused(refusal) => ReadError::Refused(refusal),
+            Unanswered::Away(error) => ReadError::Unreachable(error),
+        }
     }
 }
 
@@ -104,7 +121,7 @@ pub fn name_of(names: &TopicNames, topic: Topic) -> &str {
 
 /// A topic that is being read.
 pub struct TopicReader {
-    consumer: BaseConsumer,
+    consumer: Client,
     topic: String,
     partitions: i32,
     /// Partitions that were not read to their end yet.
@@ -162,8 +179,12 @@ impl TopicReader {
             .set("auto.offset.reset", "earliest")
             .set("enable.partition.eof", "true")
             .set("fetch.wait.max.ms", "50");
-        let consumer: BaseConsumer = config.create()?;
-        let metadata = consumer.fetch_metadata(Some(&topic), QUESTION)?;
+        let consumer = asking::client(&config)?;
+        let metadata = asking::metadata(&consumer, Some(&topic), QUESTION)?;
+        let hidden = metadata.topics().iter().find_map(rdkafka::metadata::MetadataTopic::error);
+        if let Some(refusal) = hidden.and_then(|code| Refusal::denied(code.into(), &format!("seeing {topic}"))) {
+            return Err(ReadError::Denied(refusal));
+        }
         let found = metadata.topics().iter().find(|one| one.name() == topic && one.error().is_none());
         let partitions = found.map_or(0, |one| one.partitions().len() as i32);
         if partitions == 0 {
@@ -199,7 +220,8 @@ impl TopicReader {
             from.add_partition_offset(&self.topic, partition, offset)?;
         }
         if let Start::Kept(_) = start {
-            from = self.consumer.committed_offsets(from, QUESTION)?;
+            let group = "reading the offsets of the group";
+            from = self.consumer.committed_offsets(from, QUESTION).map_err(|error| denied(group, error))?;
             for mut one in from.elements() {
                 if one.offset() == Offset::Invalid {
                     one.set_offset(Offset::Beginning)?;
@@ -245,6 +267,7 @@ impl TopicReader {
                 return Ok(None);
             }
             Some(Err(error)) if ends_consumer(&error) => return Err(error.into()),
+            Some(Err(error)) if denies_topic(&error) => return Err(denied(&format!("reading {}", self.topic), error)),
             // librdkafka goes on by itself; who waits in vain is told by the callers' bounds.
             Some(Err(_)) | None => return Ok(None),
         };
@@ -296,10 +319,16 @@ impl TopicReader {
             offsets.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))?;
         }
         if offsets.count() > 0 {
-            self.consumer.commit(&offsets, CommitMode::Sync)?;
+            let group = "keeping offsets of the group";
+            self.consumer.commit(&offsets, CommitMode::Sync).map_err(|error| denied(group, error))?;
         }
         Ok(())
     }
+}
+
+fn denied(what: &str, error: KafkaError) -> ReadError {
+    let refusal = error.rdkafka_error_code().and_then(|code: RDKafkaErrorCode| Refusal::denied(code, what));
+    refusal.map_or(ReadError::Unreachable(error), ReadError::Denied)
 }
 
 fn received(message: &BorrowedMessage<'_>) -> Received {

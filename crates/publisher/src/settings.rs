@@ -290,6 +290,10 @@ impl KafkaSettings {
             if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| refused == key) {
                 found
                     .push(Problem { key: format!("properties.{key}"), message: format!("is not yours to set: {why}") });
+            } else if key.starts_with("sasl.mechanism") && value.to_ascii_uppercase().contains("OAUTHBEARER") {
+                let message = "its tokens are made by a callback that the service does not have: use SCRAM, PLAIN over \
+                               TLS, or mutual TLS";
+                found.push(Problem { key: format!("properties.{key}"), message: message.to_owned() });
             } else {
                 // Asked one by one, so that every unknown property is named, not only the first.
                 config = ClientConfig::new();
@@ -351,6 +355,9 @@ mod tests {
             assert!(keys.iter().any(|found| found == key), "{key} is missing in {keys:?}");
         }
         assert!(!keys.contains(&"properties.compression.type".to_owned()));
+        // Clients would wait for a token for ever, and say nothing.
+        settings.properties = BTreeMap::from([("sasl.mechanism".to_owned(), "oauthbearer".to_owned())]);
+        assert!(settings.problems().iter().any(|problem| problem.key == "properties.sasl.mechanism"));
     }
 
     #[test]

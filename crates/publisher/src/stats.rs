@@ -3,6 +3,8 @@
 //! Owns: every metric of this crate, declared once (what commits hold is counted by the reconciler); `Listener`, which
 //! carries librdkafka's logs, statistics and errors to `tracing` and to the metrics. Must not know: what any of them leads to.
 
+use crate::asking::CONNECTION;
+use crate::refusal::Refusal;
 use models::Lane;
 use prometheus::core::Collector;
 use prometheus::{
@@ -12,6 +14,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::{Partition, Statistics};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -82,10 +85,11 @@ impl Declare<'_> {
 /// The clients by the word in their metrics.
 const CLIENTS: [&str; 5] = ["hints", "ledger", "group", "foreign", "replay"];
 /// The kinds of errors; [`Listener::kind`] sorts them.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "all_brokers_down",
     "transport",
     "authentication",
+    "authorization",
     "resolve",
     "tls",
     "unknown_topic",
@@ -199,16 +203,19 @@ impl KafkaMetrics {
     }
 }
 
+/// Who wants to know of errors, and of refusals among them.
+type Hook = Arc<dyn Fn(RDKafkaErrorCode, Option<&Refusal>) + Send + Sync>;
+
 /// What librdkafka says, carried on. One for each client.
 pub(crate) struct Listener {
     client: &'static str,
     metrics: KafkaMetrics,
-    on_error: Option<Arc<dyn Fn(RDKafkaErrorCode) + Send + Sync>>,
-    /// The last kind of error that was told, and when.
-    told: Mutex<Option<(&'static str, Instant)>>,
+    on_error: Option<Hook>,
+    /// When each kind of error was last told.
+    told: Mutex<BTreeMap<&'static str, Instant>>,
 }
 
-/// An outage repeats the same error many times a second; so often it is told at most.
+/// An outage repeats the same errors many times a second; so often each kind is told at most.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 impl Listener {
@@ -217,7 +224,7 @@ impl Listener {
     }
 
     /// With somebody who wants to know of errors; called on a polling thread, so it must be quick.
-    pub(crate) fn with_errors(mut self, hook: Arc<dyn Fn(RDKafkaErrorCode) + Send + Sync>) -> Listener {
+    pub(crate) fn with_errors(mut self, hook: Hook) -> Listener {
         self.on_error = Some(hook);
         self
     }
@@ -227,6 +234,10 @@ impl Listener {
             RDKafkaErrorCode::AllBrokersDown => "all_brokers_down",
             RDKafkaErrorCode::BrokerTransportFailure => "transport",
             RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => "authentication",
+            RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::GroupAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed
+            | RDKafkaErrorCode::TransactionalIdAuthorizationFailed => "authorization",
             RDKafkaErrorCode::Resolve => "resolve",
             RDKafkaErrorCode::SSL => "tls",
             RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => "unknown_topic",
@@ -235,12 +246,41 @@ impl Listener {
             _ => "other",
         }
     }
+
+    /// Tells of an error, and what to do about it if it is a refusal.
+    pub(crate) fn tell(&self, code: RDKafkaErrorCode, reason: &str) {
+        let refusal = Refusal::of(code, reason);
+        let (client, kind, now) = (self.client, Listener::kind(code), Instant::now());
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.get(kind).is_some_and(|at| now.saturating_duration_since(*at) < TELL_AGAIN) {
+            tracing::debug!(client, kind, "kafka client: {reason}");
+        } else {
+            told.insert(kind, now);
+            match &refusal {
+                Some(refusal) => tracing::error!(client, kind, "{refusal}"),
+                None => tracing::info!(client, kind, "kafka client: {reason}"),
+            }
+        }
+        drop(told);
+        self.metrics.errors.with_label_values(&[self.client, kind]).inc();
+        if let Some(hook) = &self.on_error {
+            hook(code, refusal.as_ref());
+        }
+    }
 }
 
 impl ClientContext for Listener {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let client = self.client;
+        // A connection that fails is told as an error too; but for that it may speak another protocol.
+        let fails = facility == CONNECTION;
         match level {
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info
+                if fails && Refusal::of(RDKafkaErrorCode::BrokerTransportFailure, message).is_some() =>
+            {
+                self.tell(RDKafkaErrorCode::BrokerTransportFailure, message);
+            }
+            _ if fails => tracing::debug!(client, facility, "librdkafka: {message}"),
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
                 tracing::warn!(client, facility, "librdkafka: {message}");
             }
@@ -263,21 +303,8 @@ impl ClientContext for Listener {
         let Some(code) = error.rdkafka_error_code() else {
             return;
         };
-        if code == RDKafkaErrorCode::PartitionEOF {
-            return;
-        }
-        let (client, kind, now) = (self.client, Listener::kind(code), Instant::now());
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_some_and(|(last, at)| last == kind && now.saturating_duration_since(at) < TELL_AGAIN) {
-            tracing::debug!(client, kind, "kafka client: {reason}");
-        } else {
-            *told = Some((kind, now));
-            tracing::info!(client, kind, "kafka client: {reason}");
-        }
-        drop(told);
-        self.metrics.errors.with_label_values(&[self.client, Listener::kind(code)]).inc();
-        if let Some(hook) = &self.on_error {
-            hook(code);
+        if code != RDKafkaErrorCode::PartitionEOF {
+            self.tell(code, reason);
         }
     }
 }

@@ -4,8 +4,9 @@
 //! does not fit is reported, and an operator decides. Must not know: what the records say.
 //!
 //! Path: [`apply`] creates what is missing and records the layout; [`check`] compares; [`verify_layout`] is the quick
-//! look that `serve` takes before it starts.
+//! look that `serve` takes before it starts. [`access`] says what each role may do.
 
+pub mod access;
 mod admin;
 mod policy;
 

@@ -4,9 +4,10 @@
 
 mod operate;
 
-pub use operate::{Backfill, Doctor, Erase, Lookup, Reconcile, Redrive, Verify};
+pub use operate::{Backfill, Doctor, Erase, LedgerCommand, Lookup, Rebuild, Reconcile, Redrive, Verify};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use publisher::topics::access::Role as Access;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,6 +53,9 @@ pub enum Command {
     Redrive(Redrive),
     /// Forget one submission for good: its state and its entry. Its past events stay until their retention ends.
     Erase(Erase),
+    /// What is done with the ledger itself, in an emergency.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
 }
 
 /// Arguments of `serve`.
@@ -115,6 +119,23 @@ pub struct Topics {
     /// The form of the result.
     #[command(flatten)]
     pub output: OutputForm,
+    /// Only print what each role needs to be allowed, as lines for kafka-acls.sh; the cluster is not asked.
+    #[arg(long)]
+    pub print_acls: bool,
+    /// Who comes in a role, for --print-acls: ingest, reconciler, console, topics, operator or consumer, then `=User:NAME`. A
+    /// consumer's group is its NAME.
+    #[arg(long, value_name = "ROLE=PRINCIPAL", requires = "print_acls", value_parser = principal)]
+    pub principal: Vec<(Access, String)>,
+}
+
+fn principal(text: &str) -> Result<(Access, String), String> {
+    let (role, principal) = text.split_once('=').ok_or("expected ROLE=User:NAME")?;
+    let known = Access::ALL.into_iter().find(|known| known.as_str() == role);
+    let role = known.ok_or_else(|| format!("there is no role {role:?}"))?;
+    // The line is meant for a shell.
+    let plain = |letter: char| letter.is_alphanumeric() || "._-=,: @/".contains(letter);
+    let name = principal.strip_prefix("User:").filter(|name| !name.is_empty() && name.chars().all(plain));
+    name.map(|_| (role, principal.to_owned())).ok_or_else(|| "expected ROLE=User:NAME".to_owned())
 }
 
 /// Arguments of `demo`.

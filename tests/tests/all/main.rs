@@ -12,4 +12,5 @@ mod openapi;
 mod outage;
 mod poll;
 mod private;
+mod rebuild;
 mod sealed;

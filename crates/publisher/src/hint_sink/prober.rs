@@ -8,6 +8,9 @@
 
 use super::{Health, Inner, Producer};
 use crate::ledger::lock;
+use crate::refusal::Refusal;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::Producer as _;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -64,10 +67,15 @@ fn look(inner: &Inner, patience: Duration) -> bool {
         return false;
     };
     match producer.client().fetch_metadata(Some(&inner.names.hints), patience) {
-        Ok(metadata) => metadata
-            .topics()
-            .iter()
-            .any(|topic| topic.error().is_none() && topic.partitions().iter().any(|partition| partition.leader() >= 0)),
+        Ok(metadata) => {
+            let errors = metadata.topics().iter().filter_map(MetadataTopic::error);
+            for code in errors.map(RDKafkaErrorCode::from).filter(|code| Refusal::denied(*code, "").is_some()) {
+                let name = &inner.names.hints;
+                producer.client().context().listener.tell(code, &format!("seeing {name}: {code}"));
+            }
+            let has_leader = |topic: &MetadataTopic| topic.partitions().iter().any(|one| one.leader() >= 0);
+            metadata.topics().iter().any(|topic| topic.error().is_none() && has_leader(topic))
+        }
         Err(error) => {
             tracing::debug!(error = %error, "Kafka is not reachable yet");
             false

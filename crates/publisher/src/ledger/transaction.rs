@@ -10,6 +10,7 @@
 use super::Shared;
 use crate::errors::{self, Class};
 use crate::record::{Record, Topic};
+use crate::refusal::Refusal;
 use crate::settings::{KafkaSettings, millis};
 use crate::stats::{Listener, hand_on_to_listener};
 use rdkafka::TopicPartitionList;
@@ -55,7 +56,7 @@ pub(super) enum Outcome {
 
 #[derive(Default)]
 struct Deliveries {
-    failed: Option<KafkaError>,
+    failed: Option<(KafkaError, String)>,
     ledger: BTreeMap<i32, i64>,
 }
 
@@ -78,8 +79,8 @@ impl ProducerContext for Reports {
                 *next = (*next).max(record.offset() + 1);
             }
             Ok(_) => {}
-            Err((error, _)) => {
-                deliveries.failed.get_or_insert_with(|| error.clone());
+            Err((error, record)) => {
+                deliveries.failed.get_or_insert_with(|| (error.clone(), record.topic().to_owned()));
             }
         }
     }
@@ -128,6 +129,15 @@ fn create(shared: &Shared) -> Result<Transactional, KafkaError> {
     BaseProducer::from_config_and_context(&config, reports)
 }
 
+/// What a broker denies shows here as the error of a call, or of a delivery, only. Whether it was such an error.
+fn tell_refusal(producer: &Transactional, what: &str, error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code().filter(|code| Refusal::denied(*code, what).is_some());
+    if let Some(code) = code {
+        producer.context().listener.tell(code, &format!("{what}: {code}"));
+    }
+    code.is_some()
+}
+
 /// A producer that has fenced its predecessors; waits for Kafka as long as it takes. `None` if given up.
 fn ready_producer(shared: &Shared, given_up: &dyn Fn() -> bool) -> Option<Transactional> {
     loop {
@@ -150,7 +160,9 @@ fn ready_producer(shared: &Shared, given_up: &dyn Fn() -> bool) -> Option<Transa
                 return Some(producer);
             };
             let class = errors::transaction(&error);
-            tracing::warn!(error = %error, class = class.as_str(), "the transactional producer is not ready yet");
+            if !tell_refusal(&producer, &shared.settings.transactional_id(), &error) {
+                tracing::warn!(error = %error, class = class.as_str(), "the transactional producer is not ready yet");
+            }
             producer.poll(INIT_BACKOFF);
             if class != Class::Retry {
                 break;
@@ -217,7 +229,9 @@ fn attempt(
         send(shared, producer, record, deadline)?;
     }
     drain(producer, "deliver", deadline)?;
-    if let Some(error) = super::lock(&producer.context().deliveries).failed.take() {
+    let failed = super::lock(&producer.context().deliveries).failed.take();
+    if let Some((error, topic)) = failed {
+        tell_refusal(producer, &topic, &error);
         return Err(Stopped::of("deliver", errors::production(&error), &error));
     }
     insist(producer, "offsets", deadline, |left| producer.send_offsets_to_transaction(&job.offsets, &job.group, left))?;
@@ -244,6 +258,7 @@ fn insist(
             other => errors::transaction(other),
         };
         if class != Class::Retry || Instant::now() >= deadline {
+            tell_refusal(producer, step, &error);
             return Err(Stopped::of(step, class, &error));
         }
         pause(producer);

@@ -2,11 +2,15 @@
 
 use super::policy::{Actual, Finding, TopicPolicy, findings, layout_findings, policies};
 use super::{TopicLine, TopicOutcome, TopicsReport};
+use crate::asking::{self, Unanswered};
 use crate::record::{self, META_PARTITIONS};
+use crate::refusal::Refusal;
 use crate::settings::{KafkaSettings, millis};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigEntry, ConfigResourceResult, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -23,6 +27,12 @@ pub enum TopicsError {
     /// The cluster cannot be reached, or does not answer.
     #[error("the cluster does not answer")]
     Unreachable(#[source] KafkaError),
+    /// The cluster will not have us: a wrong password, a certificate, another protocol.
+    #[error("the cluster refuses: {0}")]
+    Refused(Refusal),
+    /// We came in, and may not do what this needs.
+    #[error("{0}")]
+    Denied(Refusal),
     /// The cluster refused to make a topic.
     #[error("topic {topic} was not made: {code}")]
     NotMade {
@@ -39,9 +49,31 @@ pub enum TopicsError {
     Interrupted,
 }
 
+impl TopicsError {
+    /// Whether it may be otherwise in a while, though nothing changes here: to be waited for.
+    pub const fn is_away(&self) -> bool {
+        matches!(self, TopicsError::Unreachable(_) | TopicsError::Refused(_))
+    }
+
+    /// Of something that was asked of `what`.
+    fn about(what: &str, error: KafkaError) -> TopicsError {
+        let denied = error.rdkafka_error_code().and_then(|code| Refusal::denied(code, what));
+        denied.map_or(TopicsError::Unreachable(error), TopicsError::Denied)
+    }
+}
+
 impl From<KafkaError> for TopicsError {
     fn from(error: KafkaError) -> TopicsError {
         TopicsError::Unreachable(error)
+    }
+}
+
+impl From<Unanswered> for TopicsError {
+    fn from(unanswered: Unanswered) -> TopicsError {
+        match unanswered {
+            Unanswered::Refused(refusal) => TopicsError::Refused(refusal),
+            Unanswered::Away(error) => TopicsError::Unreachable(error),
+        }
     }
 }
 
@@ -55,7 +87,7 @@ async fn blocking<T: Send + 'static>(
 pub async fn apply(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError> {
     let policies = policies(settings);
     let client: AdminClient<DefaultClientContext> = settings.client("topics").create()?;
-    let there = partition_counts(settings).await?;
+    let there = partition_counts(settings, &policies).await?;
     let missing: Vec<&TopicPolicy> = policies.iter().filter(|policy| !there.contains_key(&policy.name)).collect();
     let configs: Vec<_> = missing.iter().map(|policy| policy.config()).collect();
     let new = missing.iter().zip(&configs).map(|(policy, config)| {
@@ -70,14 +102,17 @@ pub async fn apply(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError
             match result {
                 Ok(topic) => created.push(topic),
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((topic, code)) => return Err(TopicsError::NotMade { topic, code }),
+                Err((topic, code)) => {
+                    let denied = Refusal::denied(code, &format!("making the topic {topic}"));
+                    return Err(denied.map_or(TopicsError::NotMade { topic, code }, TopicsError::Denied));
+                }
             }
         }
         wait_for(settings, &policies).await?;
     }
     if recorded(settings).await?.is_none() {
         let ledger = settings.names().ledger;
-        let count = partition_counts(settings).await?.get(&ledger).copied().unwrap_or_default();
+        let count = partition_counts(settings, &policies).await?.get(&ledger).copied().unwrap_or_default();
         record_layout(settings, count).await?;
     }
     let mut report = check(settings).await?;
@@ -127,33 +162,50 @@ fn line_of(policy: &TopicPolicy, actual: Option<&Actual>) -> TopicLine {
 /// starts. Empty if all is well.
 pub async fn verify_layout(settings: &KafkaSettings) -> Result<Vec<Finding>, TopicsError> {
     let names = settings.names();
-    let counts = partition_counts(settings).await?;
+    let counts = partition_counts(settings, &policies(settings)).await?;
     let count = |name: &String| counts.get(name).copied().unwrap_or_default();
     let recorded = if count(&names.ledger) > 0 { recorded(settings).await? } else { None };
     Ok(layout_findings(count(&names.hints), count(&names.bulk), count(&names.ledger), recorded))
 }
 
 /// Partitions and replicas of the topics that exist.
-async fn shapes(settings: &KafkaSettings) -> Result<BTreeMap<String, (i32, i32)>, TopicsError> {
+async fn shapes(
+    settings: &KafkaSettings,
+    policies: &[TopicPolicy],
+) -> Result<BTreeMap<String, (i32, i32)>, TopicsError> {
     let config = settings.client("topics");
+    let names: Vec<String> = policies.iter().map(|policy| policy.name.clone()).collect();
     blocking(move || {
-        let client: BaseConsumer<DefaultConsumerContext> = config.create()?;
-        let metadata = client.fetch_metadata(None, QUESTION)?;
+        let client = asking::client(&config)?;
+        let metadata = asking::metadata(&client, None, QUESTION)?;
         let shape = |topic: &rdkafka::metadata::MetadataTopic| {
             let replicas = topic.partitions().iter().map(|partition| partition.replicas().len()).min();
             (topic.name().to_owned(), (topic.partitions().len() as i32, replicas.unwrap_or_default() as i32))
         };
-        Ok(metadata.topics().iter().filter(|topic| topic.error().is_none()).map(shape).collect())
+        let there = metadata.topics().iter().filter(|topic| topic.error().is_none());
+        let there: BTreeMap<String, (i32, i32)> = there.map(shape).collect();
+        // Of all topics, a cluster shows those that we may see; asked for one, it says whether there is none.
+        for name in names.iter().filter(|name| !there.contains_key(*name)) {
+            let metadata = asking::metadata(&client, Some(name), QUESTION)?;
+            let hidden = metadata.topics().iter().find_map(rdkafka::metadata::MetadataTopic::error);
+            if let Some(refusal) = hidden.and_then(|code| Refusal::denied(code.into(), &format!("seeing {name}"))) {
+                return Err(TopicsError::Denied(refusal));
+            }
+        }
+        Ok(there)
     })
     .await
 }
 
-async fn partition_counts(settings: &KafkaSettings) -> Result<BTreeMap<String, i32>, TopicsError> {
-    Ok(shapes(settings).await?.into_iter().map(|(name, (partitions, _))| (name, partitions)).collect())
+async fn partition_counts(
+    settings: &KafkaSettings,
+    policies: &[TopicPolicy],
+) -> Result<BTreeMap<String, i32>, TopicsError> {
+    Ok(shapes(settings, policies).await?.into_iter().map(|(name, (partitions, _))| (name, partitions)).collect())
 }
 
 async fn describe(settings: &KafkaSettings, policies: &[TopicPolicy]) -> Result<BTreeMap<String, Actual>, TopicsError> {
-    let shapes = shapes(settings).await?;
+    let shapes = shapes(settings, policies).await?;
     let client: AdminClient<DefaultClientContext> = settings.client("topics").create()?;
     let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
     let known: Vec<&str> = names.into_iter().filter(|name| shapes.contains_key(*name)).collect();
@@ -165,22 +217,33 @@ async fn describe(settings: &KafkaSettings, policies: &[TopicPolicy]) -> Result<
     }
     // Answers come in the order of the questions.
     for (name, answer) in known.iter().zip(client.describe_configs(&wanted, &options).await?) {
-        let resource = answer.map_err(TopicsError::NotShown)?;
-        let config = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect();
+        let config = shown(name, answer)?.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect();
         let (partitions, replication) = shapes.get(*name).copied().unwrap_or_default();
         all.insert((*name).to_owned(), Actual { partitions, replication, config });
     }
     Ok(all)
 }
 
+/// A topic's settings. Every topic has some: none at all are what the client library makes of a denial.
+fn shown(topic: &str, answer: ConfigResourceResult) -> Result<Vec<ConfigEntry>, TopicsError> {
+    let code = match answer {
+        Ok(resource) if !resource.entries.is_empty() => return Ok(resource.entries),
+        Ok(_) => RDKafkaErrorCode::TopicAuthorizationFailed,
+        Err(code) => code,
+    };
+    let denied = Refusal::denied(code, &format!("seeing the configuration of {topic}"));
+    Err(denied.map_or(TopicsError::NotShown(code), TopicsError::Denied))
+}
+
 /// How long a topic keeps its records; `None` = for ever, or as long as its size allows.
 pub async fn retention(settings: &KafkaSettings, topic: &str) -> Result<Option<Duration>, TopicsError> {
+    // Hears of a refusal, which the client below does not.
+    shapes(settings, &[]).await?;
     let client: AdminClient<DefaultClientContext> = settings.client("topics").create()?;
     let options = AdminOptions::new().request_timeout(Some(QUESTION));
     let answers = client.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await?;
     let Some(answer) = answers.into_iter().next() else { return Ok(None) };
-    let entries = answer.map_err(TopicsError::NotShown)?.entries;
-    let retention = entries.into_iter().find(|entry| entry.name == "retention.ms");
+    let retention = shown(topic, answer)?.into_iter().find(|entry| entry.name == "retention.ms");
     // -1 is Kafka's word for ever.
     Ok(retention.and_then(|entry| entry.value?.parse().ok()).map(Duration::from_millis))
 }
@@ -189,7 +252,7 @@ pub async fn retention(settings: &KafkaSettings, topic: &str) -> Result<Option<D
 async fn wait_for(settings: &KafkaSettings, policies: &[TopicPolicy]) -> Result<(), TopicsError> {
     let deadline = Instant::now() + QUESTION;
     loop {
-        let counts = partition_counts(settings).await?;
+        let counts = partition_counts(settings, policies).await?;
         let all = policies.iter().all(|policy| counts.get(&policy.name).is_some_and(|count| *count > 0));
         if all || Instant::now() >= deadline {
             return Ok(());
@@ -200,7 +263,8 @@ async fn wait_for(settings: &KafkaSettings, policies: &[TopicPolicy]) -> Result<
 
 async fn record_layout(settings: &KafkaSettings, partitions: i32) -> Result<(), TopicsError> {
     let mut config = settings.client("topics");
-    config.set("acks", "all").set("enable.idempotence", "true").set("message.timeout.ms", millis(QUESTION));
+    // Written twice it says the same, so nothing needs idempotence.
+    config.set("acks", "all").set("message.timeout.ms", millis(QUESTION));
     let producer: FutureProducer = config.create()?;
     let (layout, topic) = (record::layout(partitions), settings.names().ledger);
     let mut next: FutureRecord<'_, String, Vec<u8>> = FutureRecord::to(&topic).headers(OwnedHeaders::new());
@@ -214,7 +278,7 @@ async fn record_layout(settings: &KafkaSettings, partitions: i32) -> Result<(), 
         Ok(())
     })
     .await?;
-    sent.map(|_| ()).map_err(|(error, _)| error.into())
+    sent.map(|_| ()).map_err(|(error, _)| TopicsError::about(&format!("writing to {topic}"), error))
 }
 
 /// What the ledger's partition 0 says of the layout. `topics apply` writes it first, so it is found near the start.
@@ -229,7 +293,7 @@ async fn recorded(settings: &KafkaSettings) -> Result<Option<i32>, TopicsError> 
         .set("fetch.wait.max.ms", "10");
     let ledger = settings.names().ledger;
     blocking(move || {
-        let consumer: BaseConsumer<DefaultConsumerContext> = config.create()?;
+        let consumer = asking::client(&config)?;
         let mut from_start = TopicPartitionList::new();
         from_start.add_partition_offset(&ledger, 0, Offset::Beginning)?;
         consumer.assign(&from_start)?;
@@ -243,8 +307,8 @@ async fn recorded(settings: &KafkaSettings) -> Result<Option<i32>, TopicsError> 
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),
-                Some(Err(error)) if crate::errors::ends_consumer(&error) => {
-                    return Err(error.into());
+                Some(Err(error)) if crate::errors::ends_consumer(&error) || crate::errors::denies_topic(&error) => {
+                    return Err(TopicsError::about(&format!("reading {ledger}"), error));
                 }
                 Some(Err(_)) | None => {}
             }

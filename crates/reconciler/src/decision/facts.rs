@@ -92,7 +92,7 @@ fn personal(submission: &Submission, last: Option<&Published>) -> Option<Persona
     submission.personal[0].or_else(|| last.and_then(|last| last.personal))
 }
 
-fn field_hashes(facts: &Facts) -> [u32; HASHED_FIELDS.len()] {
+pub(super) fn field_hashes(facts: &Facts) -> [u32; HASHED_FIELDS.len()] {
     let reasons = serde_json::to_string(&facts.kyc.reasons).unwrap_or_default();
     let time = |time: Option<Time>| time.map(|time| time.to_string());
     let texts: [Option<String>; HASHED_FIELDS.len()] = [

@@ -1,5 +1,6 @@
 //! The laws of the decision, as properties over generated cases.
 
+mod rebuilt;
 mod rules;
 
 use super::*;

@@ -35,6 +35,7 @@ mod facts;
 mod failure;
 #[cfg(test)]
 mod laws;
+pub mod rebuild;
 mod records;
 mod schedule;
 mod wake;

@@ -88,6 +88,8 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Problem {
         match error {
             ReadError::Unreachable(_) => Problem::away("kafka_away", "Kafka does not answer; try again"),
+            ReadError::Refused(_) => Problem::away("kafka_refuses", error.to_string()),
+            ReadError::Denied(_) => Problem::new(StatusCode::BAD_GATEWAY, "kafka_denies", error.to_string()),
             ReadError::NoTopic(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no_topic", error.to_string()),
         }
     }

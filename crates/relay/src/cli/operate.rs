@@ -4,7 +4,7 @@
 
 use super::{ConfigFile, OutputForm};
 use crate::config::durations::parse_duration;
-use clap::Args;
+use clap::{Args, Subcommand};
 use models::{Key, ProjectId, Time};
 use secrecy::SecretString;
 use std::time::Duration;
@@ -79,6 +79,27 @@ pub struct Erase {
     /// How long its result is waited for.
     #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = span)]
     pub timeout: Duration,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: OutputForm,
+}
+
+/// What can be done with the ledger.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Make a lost ledger anew out of the state topic and the events, so that sequences go on. No replica may run.
+    Rebuild(Rebuild),
+}
+
+/// Arguments of `ledger rebuild`.
+#[derive(Debug, Args)]
+pub struct Rebuild {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Do it. Without this, only what would be written is counted.
+    #[arg(long)]
+    pub yes: bool,
     /// The form of the result.
     #[command(flatten)]
     pub output: OutputForm,

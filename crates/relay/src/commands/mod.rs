@@ -1,5 +1,6 @@
 //! One file for each command: it reads its arguments, does its work through the other rooms, and says how it ended.
 
+mod acls;
 mod backfill;
 mod config_check;
 #[cfg(feature = "dev")]
@@ -9,6 +10,7 @@ mod erase;
 mod follow;
 mod lookup;
 mod progress;
+mod rebuild;
 mod reconcile;
 mod redrive;
 mod serve;
@@ -18,7 +20,7 @@ mod support;
 mod topics;
 mod verify;
 
-use crate::cli::{Cli, Command, ConfigCommand, Exit, TopicsCommand};
+use crate::cli::{Cli, Command, ConfigCommand, Exit, LedgerCommand, TopicsCommand};
 use crate::config::Environment;
 use std::io::Write;
 
@@ -44,5 +46,6 @@ pub fn run(cli: &Cli, environment: &Environment, out: &mut impl Write, err: &mut
         Command::Verify(verify) => verify::run(verify, environment, out, err),
         Command::Redrive(redrive) => redrive::run(redrive, environment, out, err),
         Command::Erase(erase) => erase::run(erase, environment, out, err),
+        Command::Ledger(LedgerCommand::Rebuild(arguments)) => rebuild::run(arguments, environment, out, err),
     }
 }

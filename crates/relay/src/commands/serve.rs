@@ -91,7 +91,7 @@ async fn hints_break_a_promise(settings: &KafkaSettings) -> anyhow::Error {
         match topics::check_hints(settings).await {
             Ok(report) if report.is_ok() => return std::future::pending().await,
             Ok(report) => return breaks_a_promise(&report),
-            Err(error @ TopicsError::Unreachable(_)) => {
+            Err(error) if error.is_away() => {
                 tracing::warn!(error = %chain(&error), "Kafka is away; the topics are not checked yet");
             }
             Err(error) => return error.into(),
@@ -131,8 +131,8 @@ enum NotYet {
 
 /// Checks the topics.
 async fn check(settings: &KafkaSettings) -> Result<(), NotYet> {
-    let sort = |error| match error {
-        away @ TopicsError::Unreachable(_) => NotYet::Away(away),
+    let sort = |error: TopicsError| match error {
+        away if away.is_away() => NotYet::Away(away),
         other => NotYet::Never(other.into()),
     };
     let report = topics::check(settings).await.map_err(sort)?;

@@ -38,18 +38,15 @@ pub(super) enum Ended {
 impl From<ReadError> for Ended {
     fn from(error: ReadError) -> Ended {
         match error {
-            ReadError::Unreachable(_) => Ended::Unreachable(error.into()),
-            ReadError::NoTopic(_) => Ended::Failed(error.into()),
+            ReadError::Unreachable(_) | ReadError::Refused(_) => Ended::Unreachable(error.into()),
+            ReadError::NoTopic(_) | ReadError::Denied(_) => Ended::Failed(error.into()),
         }
     }
 }
 
 impl From<TopicsError> for Ended {
     fn from(error: TopicsError) -> Ended {
-        match error {
-            TopicsError::Unreachable(_) => Ended::Unreachable(error.into()),
-            other => Ended::Failed(other.into()),
-        }
+        if error.is_away() { Ended::Unreachable(error.into()) } else { Ended::Failed(error.into()) }
     }
 }
 
@@ -154,6 +151,9 @@ impl Sender {
         let sink = KafkaHintSink::open(config.kafka.settings(), metrics).map_err(anyhow::Error::from)?;
         let until = Instant::now() + CONTACT;
         while !sink.is_available() {
+            if let Some(refusal) = sink.refusal() {
+                return Err(SinkError::Unavailable(format!("the cluster refuses: {refusal}")).into());
+            }
             if Instant::now() >= until {
                 return Err(
                     SinkError::Unavailable(format!("{} is not reachable", config.kafka.bootstrap_servers)).into()

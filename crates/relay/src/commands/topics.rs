@@ -3,7 +3,7 @@
 use crate::cli::{Exit, Output, Topics};
 use crate::config::{Config, Environment};
 use crate::telemetry::chain;
-use publisher::topics::{self, TopicOutcome, TopicsError, TopicsReport};
+use publisher::topics::{self, TopicOutcome, TopicsReport};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -33,6 +33,10 @@ pub(super) fn run(
         }
     };
     let settings = loaded.config.kafka.settings();
+    if arguments.print_acls {
+        super::acls::write(arguments, &settings, out)?;
+        return Ok(Exit::Done);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         match mode {
@@ -48,7 +52,7 @@ pub(super) fn run(
             }
             Ok(if report.is_ok() { Exit::Done } else { Exit::Failed })
         }
-        Err(error @ TopicsError::Unreachable(_)) => {
+        Err(error) if error.is_away() => {
             writeln!(err, "error: {}", chain(&error))?;
             Ok(Exit::Unreachable)
         }
