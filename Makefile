@@ -8,7 +8,7 @@ KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help contracts build demo test lint fmt doc deny advisories fuzz sim sim-mutants chaos bench image helm kafka-up kafka-down clean
+.PHONY: help contracts build demo test lint fmt doc deny advisories fuzz sim sim-mutants model chaos bench image helm kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -48,12 +48,16 @@ fuzz: ## Searches for inputs that break a parser, for FUZZ_SECONDS (default 600)
 
 contracts: ## Writes contracts/schemas anew from the types (RELEASE=1: also keeps them as those of this version)
 	UPDATE=1 RELEASE=$(RELEASE) cargo test -q -p models contract
+	RELEASE=$(RELEASE) cargo test -q --workspace $(FEATURES) --test records release
 
 sim: ## Simulates whole lives of the service on virtual time (SEEDS=n for more than 2000; SEED=n replays one)
 	cargo test -q --workspace $(FEATURES) --test sim -- --nocapture every_seed
 
 sim-mutants: ## Plants each bug into the simulation and writes when it is caught into docs/proof.md
 	WRITE_PROOF=1 cargo test -q --workspace $(FEATURES) --test sim -- --nocapture every_planted
+
+model: ## Checks the model of the protocol with its largest instance too (some minutes)
+	MODEL=full cargo test -q --workspace $(FEATURES) --test model -- --nocapture
 
 chaos: ## Kills replicas 30 times under load (KILLS=n for more), with a real Kafka broker
 	@tests/prerequisites.sh $(NEEDS) java mvn

@@ -1,9 +1,14 @@
 //! Every record that the relay writes, against golden files: what downstream reads must not change by accident.
 //!
-//! A missing file is written and the test fails; look at it and run again.
+//! A missing file is written and the test fails; look at it and run again. What a release wrote is kept (`released.rs`)
+//! and read by every later one.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod ledger;
+mod released;
+
+use models::event::EventData;
 use models::{
     Agreement, Aml, AmlStatus, Cause, Claim, DeadLetter, Event, EventKind, Facts, Hint, Key, Kyc, KycStatus, Memo,
     MemoKey, Monitoring, Notices, Notification, Origin, Previous, ProjectId, Provenance, Reason, Request, Risk,
@@ -65,7 +70,7 @@ fn event() -> Event {
         time: time("2026-03-02T05:31:10.511Z"),
         recorded_at: time("2026-03-02T05:31:12.000Z"),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
-        data: models::event::EventData {
+        data: EventData {
             submission: facts.submission,
             kyc: Some(facts.kyc),
             aml: Some(facts.aml),
@@ -136,22 +141,29 @@ fn an_event_is_a_cloud_event_in_binary_mode() {
     golden("event.txt", &record::event(&event(), None).unwrap());
 }
 
-#[test]
-fn a_deletion_carries_ids_and_previous_only() {
+fn deleted() -> Event {
     let mut gone = event();
     (gone.kind, gone.data.kyc, gone.data.aml, gone.traceparent) = (EventKind::Deleted, None, None, None);
-    golden("event_deleted.txt", &record::event(&gone, None).unwrap());
+    gone
 }
 
 #[test]
-fn a_snapshot_is_put_and_deleted() {
-    let snapshot = Snapshot {
+fn a_deletion_carries_ids_and_previous_only() {
+    golden("event_deleted.txt", &record::event(&deleted(), None).unwrap());
+}
+
+fn snapshot() -> Snapshot {
+    Snapshot {
         facts: facts(),
         sequence: 3,
         confirmed_at: time("2026-03-02T05:31:11.500Z"),
         vendor_updated_at: Some(time("2026-03-02T05:31:10.511Z")),
-    };
-    golden("snapshot.txt", &record::snapshot(&key(), Some(&snapshot), None).unwrap());
+    }
+}
+
+#[test]
+fn a_snapshot_is_put_and_deleted() {
+    golden("snapshot.txt", &record::snapshot(&key(), Some(&snapshot()), None).unwrap());
     golden("snapshot_deleted.txt", &record::snapshot(&key(), None, None).unwrap());
 }
 
@@ -160,28 +172,39 @@ fn sealer() -> Sealer {
     Sealer::new(vec![Field::UserId, Field::Reviewer, Field::ReasonText], keys, || Some([7; 12]))
 }
 
-#[test]
-fn protected_fields_are_sealed_and_nothing_else_changes() {
+/// With what is sealed in it.
+fn personal() -> Event {
     let mut event = event();
     let kyc = event.data.kyc.as_mut().unwrap();
     kyc.reviewer = Some("minji.kim@example.com".to_owned());
     kyc.reasons[0].text = Some("Name differs: Kim Minji".to_owned());
+    event
+}
+
+/// What a consumer with the keys reads.
+fn opened(sealed: &EventData) -> EventData {
+    let (mut clear, keys) = (sealed.clone(), sealer());
+    let open = |field, value: &mut Option<String>| {
+        let text = keys.open(&key(), field, value.as_deref().unwrap()).unwrap();
+        *value = Some(text);
+    };
+    open(Field::UserId, &mut clear.submission.user_id);
+    let kyc = clear.kyc.as_mut().unwrap();
+    open(Field::Reviewer, &mut kyc.reviewer);
+    open(Field::ReasonText, &mut kyc.reasons[0].text);
+    clear
+}
+
+#[test]
+fn protected_fields_are_sealed_and_nothing_else_changes() {
+    let event = personal();
     let sealed = record::event(&event, Some(&sealer())).unwrap();
     golden("event_sealed.txt", &sealed);
     let clear = record::event(&event, None).unwrap();
     assert_eq!(sealed.headers, clear.headers, "ids and types do not depend on keys");
 
-    let read: models::event::EventData = serde_json::from_slice(&sealed.payload.unwrap()).unwrap();
-    let (mut clear_again, keys) = (read.clone(), sealer());
-    let open = |field, value: &mut Option<String>| {
-        let text = keys.open(&key(), field, value.as_deref().unwrap()).unwrap();
-        *value = Some(text);
-    };
-    open(Field::UserId, &mut clear_again.submission.user_id);
-    let kyc = clear_again.kyc.as_mut().unwrap();
-    open(Field::Reviewer, &mut kyc.reviewer);
-    open(Field::ReasonText, &mut kyc.reasons[0].text);
-    assert_eq!(clear_again, event.data);
+    let read = serde_json::from_slice(&sealed.payload.unwrap()).unwrap();
+    assert_eq!(opened(&read), event.data);
 }
 
 /// Another implementation agrees: the example for consumers, where Python and its `cryptography` are installed.
@@ -202,7 +225,7 @@ fn the_example_for_consumers_opens_what_is_sealed() {
     let sealed = String::from_utf8(payload).unwrap();
     let done = python(&["-c", check, script.to_str().unwrap(), &sealed]).unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let opened: models::event::EventData = serde_json::from_slice(&done.stdout).unwrap();
+    let opened: EventData = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!(opened, event().data);
 }
 
@@ -316,15 +339,19 @@ fn every_notification_is_json_under_its_own_name() {
     assert_eq!(seen.len(), 9);
 }
 
-#[test]
-fn a_request_goes_to_the_owner_of_partition_0() {
+fn requests() -> [(&'static str, Request); 2] {
     let (project, at) = (ProjectId::new("acme").unwrap(), time("2026-03-02T05:36:47.000Z"));
     let full = Request::FullSweep { project: project.clone(), at };
     let from = time("2026-01-01T00:00:00.000Z");
     let backfill = Request::Backfill { project, at, from, to: time("2026-02-01T00:00:00.000Z") };
-    for (name, request) in [("request_full_sweep.txt", full), ("request_backfill.txt", backfill)] {
+    [("full_sweep", full), ("backfill", backfill)]
+}
+
+#[test]
+fn a_request_goes_to_the_owner_of_partition_0() {
+    for (name, request) in requests() {
         let record = record::request(&request).unwrap();
-        golden(name, &record);
+        golden(&format!("request_{name}.txt"), &record);
         assert_eq!(serde_json::from_slice::<Request>(&record.payload.unwrap()).unwrap(), request);
     }
 }
