@@ -8,7 +8,7 @@ KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help contracts build demo test lint fmt doc deny advisories fuzz sim sim-mutants model chaos bench image helm kafka-up kafka-down clean
+.PHONY: help contracts build demo test lint fmt doc deny advisories fuzz sim sim-mutants model console chaos bench image helm kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,11 @@ sim-mutants: ## Plants each bug into the simulation and writes when it is caught
 
 model: ## Checks the model of the protocol with its largest instance too (some minutes)
 	MODEL=full cargo test -q --workspace $(FEATURES) --test model -- --nocapture
+
+console: ## Tests the operators' page in a headless Chromium; screenshots are left in target/console
+	@tests/prerequisites.sh $(NEEDS) java mvn
+	cargo build --workspace --all-targets $(FEATURES)
+	tests/with_broker.sh cargo test --workspace $(FEATURES) --test all -- --nocapture console
 
 chaos: ## Kills replicas 30 times under load (KILLS=n for more), with a real Kafka broker
 	@tests/prerequisites.sh $(NEEDS) java mvn

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sees to it that the named tools are there; on Debian and Ubuntu it installs the missing ones with apt-get, and only
 # those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config openssl-headers java mvn python-venv
-# python3 promtool node npm
+# python3 promtool node npm chromium
 # Exit codes: 0 all are there, 64 unknown tool, 69 one is missing and cannot be installed.
 set -euo pipefail
 
@@ -16,6 +16,8 @@ package_of() {
         mvn) echo maven ;;
         node) echo nodejs ;;
         npm) echo npm ;;
+        # With a font, or its pictures hold boxes.
+        chromium) echo chromium fonts-inter ;;
         python-venv) echo python3 python3-venv ;;
         python3) echo python3 ;;
         # The server comes with it; no service of it is needed.
@@ -52,6 +54,9 @@ if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
     echo "Please install: ${packages[*]} (these are Debian's names)" >&2
     exit 69
 fi
+# Two tests may want something at the same time; apt-get itself does not wait for another.
+exec 8>"${TMPDIR:-/tmp}/argos-relay-prerequisites.lock"
+flock 8
 echo "Installing ${packages[*]}" >&2
 {
     "${as_root[@]}" apt-get update -qq &&

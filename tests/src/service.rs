@@ -35,6 +35,8 @@ pub struct Setup {
     pub kafka: String,
     /// Where the service comes to the broker, if not at `bootstrap`.
     pub broker: Option<String>,
+    /// More lines for `[admin]`.
+    pub admin: String,
     /// More lines at the end of the file.
     pub more: String,
 }
@@ -55,6 +57,7 @@ impl Setup {
             project: String::new(),
             kafka: String::new(),
             broker: None,
+            admin: String::new(),
             more: String::new(),
         }
     }
@@ -83,6 +86,7 @@ impl Setup {
             listen = "127.0.0.1:{ingest}"
             [admin]
             listen = "127.0.0.1:{admin}"
+            {admin_more}
             [personal_data]
             digest_key = "0123456789abcdef0123456789abcdef"
             {more}
@@ -109,6 +113,7 @@ impl Setup {
             api_key = self.api_key,
             tokens = self.tokens,
             project = self.project,
+            admin_more = self.admin,
             more = self.more,
         )
         .unwrap();
@@ -228,6 +233,11 @@ impl Replica {
     /// Where webhooks go.
     pub fn target(&self) -> String {
         format!("http://127.0.0.1:{}", self.ingest)
+    }
+
+    /// Where operators ask.
+    pub fn admin_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.admin)
     }
 
     /// What `/metrics` says.

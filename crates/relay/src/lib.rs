@@ -10,6 +10,7 @@ pub mod admin;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod console;
 pub mod health;
 #[cfg(test)]
 mod metrics_page;

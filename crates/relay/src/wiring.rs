@@ -12,6 +12,7 @@ use crate::cli::Role;
 use crate::config::{
     Baseline, Config, DateFormat, Fetch, Hmac, NoticeAuthentication, PersonalField, Project, SignatureEncoding, Sweep,
 };
+use crate::console;
 use crate::health::{Health, Latch, Stage};
 use crate::secrets::{SecretFiles, SecretMetrics};
 use crate::shutdown::{PartError, Parts, Signals};
@@ -251,7 +252,8 @@ impl Wiring {
         let api = Arc::new(api);
         let watched = Arc::clone(&api);
         self.parts.add("series", ADMIN_BOUND, move |stop| watched.watch(stop));
-        let router = admin::router(health, self.registry).merge(admin::api::routes(api, tokens));
+        let router =
+            admin::router(health, self.registry).merge(admin::api::routes(api, tokens)).merge(console::router());
         self.parts.add("admin", ADMIN_BOUND, move |stop| async move {
             Ok(admin::serve(admin, router, stop.cancelled_owned()).await?)
         });

@@ -29,6 +29,7 @@ pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
         lags: &lags,
         members,
         flow,
+        totals: sample.totals(),
     }))
 }
 

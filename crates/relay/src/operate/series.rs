@@ -86,6 +86,11 @@ pub fn sample(registry: &Registry) -> Sample {
 }
 
 impl Sample {
+    /// The counters themselves, since the process started.
+    pub fn totals(&self) -> Flow {
+        self.flow
+    }
+
     fn of(families: &[MetricFamily]) -> Sample {
         let sum = |name: &str, counts: &dyn Fn(&Metric) -> bool| -> f64 {
             let family = families.iter().find(|family| family.name().strip_prefix("argos_relay_") == Some(name));

@@ -36,6 +36,8 @@ pub struct Status {
     pub projects: Vec<Project>,
     /// The last minute.
     pub flow: Flow,
+    /// The counters behind it, since this process started.
+    pub totals: Flow,
 }
 
 /// Both questions of health.
@@ -230,6 +232,8 @@ pub struct Told<'a> {
     pub members: Vec<Member>,
     /// The last minute.
     pub flow: Flow,
+    /// Since this process started.
+    pub totals: Flow,
 }
 
 impl Status {
@@ -252,6 +256,7 @@ impl Status {
             members: told.members.into_iter().map(MemberView::from).collect(),
             projects: overview.projects.into_iter().map(Project::from).collect(),
             flow: told.flow,
+            totals: told.totals,
         }
     }
 }
