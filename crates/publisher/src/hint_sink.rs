@@ -150,7 +150,7 @@ struct Inner {
 impl Inner {
     fn create(&self) -> Result<Producer, KafkaError> {
         let settings = &self.settings;
-        let mut config = settings.client("hints");
+        let mut config = settings.telling_client("hints");
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
@@ -158,8 +158,7 @@ impl Inner {
             .set("linger.ms", millis(settings.hint_linger))
             .set("message.timeout.ms", millis(settings.hint_delivery_timeout))
             .set("retry.backoff.ms", "50")
-            .set("queue.buffering.max.messages", (settings.hints_in_flight.max(1) * 2).to_string())
-            .set("statistics.interval.ms", "10000");
+            .set("queue.buffering.max.messages", (settings.hints_in_flight.max(1) * 2).to_string());
         let health = self.health.clone();
         let listener = Listener::new("hints", self.health.metrics.clone())
             .with_errors(Arc::new(move |code, refusal| health.on_error(code, refusal)));

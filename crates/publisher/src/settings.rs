@@ -179,6 +179,9 @@ pub struct Problem {
     pub message: String,
 }
 
+/// How often a client tells its figures.
+const FIGURES: &str = "statistics.interval.ms";
+
 /// Properties that the relay sets itself, and what would break if somebody else did.
 const REFUSED: [(&str, &str); 24] = [
     ("acks", "a webhook is answered only once all in-sync replicas have its hint"),
@@ -314,10 +317,18 @@ impl KafkaSettings {
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "500")
             .set("client.id", format!("{}-{role}", self.transactional_id()));
-        for (key, value) in &self.properties {
+        for (key, value) in self.properties.iter().filter(|(key, _)| *key != FIGURES) {
             config.set(key, value);
         }
         config.set("bootstrap.servers", &self.bootstrap_servers);
+        config
+    }
+
+    /// As [`KafkaSettings::client`], for one that lives long: it tells its figures, every 10 s unless the properties say
+    /// otherwise.
+    pub(crate) fn telling_client(&self, role: &str) -> ClientConfig {
+        let mut config = self.client(role);
+        config.set(FIGURES, self.properties.get(FIGURES).map_or("10000", String::as_str));
         config
     }
 }

@@ -176,7 +176,7 @@ impl Member {
 /// The consumer of a group member.
 pub(super) fn create(shared: &Arc<Shared>, jobs: Arc<Jobs>, events: Events) -> KafkaResult<BaseConsumer<Member>> {
     let settings = &shared.settings;
-    let mut config = settings.client(crate::members::ROLE);
+    let mut config = settings.telling_client(crate::members::ROLE);
     config
         .set("group.id", &settings.group_id)
         // Not only for records: offsets are then fetched only once they are stable.
@@ -189,8 +189,7 @@ pub(super) fn create(shared: &Arc<Shared>, jobs: Arc<Jobs>, events: Events) -> K
         .set("heartbeat.interval.ms", millis(settings.heartbeat_interval))
         .set("max.poll.interval.ms", millis(settings.max_poll_interval))
         .set("fetch.wait.max.ms", "100")
-        .set("queued.max.messages.kbytes", "8192")
-        .set("statistics.interval.ms", "10000");
+        .set("queued.max.messages.kbytes", "8192");
     if settings.static_membership {
         config.set("group.instance.id", &settings.instance_id);
     }

@@ -109,7 +109,7 @@ const COMMIT: &str = "commit";
 
 fn create(shared: &Shared) -> Result<Transactional, KafkaError> {
     let settings: &KafkaSettings = &shared.settings;
-    let mut config = settings.client("ledger");
+    let mut config = settings.telling_client("ledger");
     config
         .set("transactional.id", settings.transactional_id())
         .set("transaction.timeout.ms", millis(settings.transaction_timeout))
@@ -119,8 +119,7 @@ fn create(shared: &Shared) -> Result<Transactional, KafkaError> {
         .set("partitioner", "murmur2_random")
         // Without these two a commit takes 100 ms and more: librdkafka waits that long on CONCURRENT_TRANSACTIONS.
         .set("linger.ms", "0")
-        .set("retry.backoff.ms", "5")
-        .set("statistics.interval.ms", "10000");
+        .set("retry.backoff.ms", "5");
     let reports = Reports {
         listener: Listener::new("ledger", shared.metrics.clone()),
         ledger: shared.names.ledger.clone(),
