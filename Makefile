@@ -8,7 +8,7 @@ KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help contracts build demo test lint fmt doc deny advisories fuzz sim sim-mutants model console chaos bench image helm kafka-up kafka-down clean
+.PHONY: help contracts build demo test alerts lint fmt doc deny advisories fuzz sim sim-mutants model console chaos bench image helm kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,11 @@ demo: ## Runs the whole service against a simulated ARGOS; no Kafka needed
 
 test: ## Runs every test with a real Kafka broker (KAFKA_BOOTSTRAP=host:port to use your own)
 	tests/run.sh --workspace $(FEATURES)
+
+alerts: ## Plays a fault for every alert, with a real Kafka and a real Prometheus (WRITE_ALERTS=1 keeps the table in docs/alerts.md)
+	@tests/prerequisites.sh $(NEEDS) java mvn prometheus
+	cargo build --workspace --all-targets $(FEATURES)
+	ALERTS=$(or $(ALERTS),all) tests/with_broker.sh cargo test --workspace $(FEATURES) --test all -- --nocapture alerts::
 
 lint: ## Format, clippy, documentation, licences and sources of dependencies
 	@tests/prerequisites.sh $(NEEDS)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sees to it that the named tools are there; on Debian and Ubuntu it installs the missing ones with apt-get, and only
 # those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config openssl-headers java mvn python-venv
-# python3 promtool node npm chromium
+# python3 promtool prometheus node npm chromium
 # Exit codes: 0 all are there, 64 unknown tool, 69 one is missing and cannot be installed.
 set -euo pipefail
 
@@ -20,8 +20,8 @@ package_of() {
         chromium) echo chromium fonts-inter ;;
         python-venv) echo python3 python3-venv ;;
         python3) echo python3 ;;
-        # The server comes with it; no service of it is needed.
-        promtool) echo prometheus ;;
+        # One package; no service of it is needed.
+        promtool | prometheus) echo prometheus ;;
         *) echo "prerequisites.sh: unknown tool $1" >&2; exit 64 ;;
     esac
 }

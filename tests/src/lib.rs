@@ -8,9 +8,12 @@ pub mod acls;
 pub mod broker;
 pub mod check;
 pub mod contract;
+pub mod prometheus;
 pub mod promql;
+pub mod scale;
 pub mod secure;
 pub mod service;
+pub mod tools;
 pub mod topics;
 
 use simulator::{Clock, Config, Project, Simulator};

@@ -39,6 +39,8 @@ pub struct Setup {
     pub admin: String,
     /// More lines at the end of the file.
     pub more: String,
+    /// What goes over the file: `PROJECTS__0__DELETIONS__MAX_PER_HOUR` and its value.
+    pub over: Vec<(&'static str, String)>,
 }
 
 impl Setup {
@@ -59,6 +61,7 @@ impl Setup {
             broker: None,
             admin: String::new(),
             more: String::new(),
+            over: Vec::new(),
         }
     }
 
@@ -136,6 +139,7 @@ pub struct Replica {
     dir: TempDir,
     ingest: u16,
     admin: u16,
+    over: Vec<(String, String)>,
     child: Option<Child>,
     starts: u32,
 }
@@ -146,7 +150,8 @@ impl Replica {
         let (ingest, admin) = (free_port(), free_port());
         let dir = TempDir::new().expect("a folder");
         std::fs::write(dir.path().join("relay.toml"), setup.file(instance, ingest, admin)).expect("the configuration");
-        Replica { dir, ingest, admin, child: None, starts: 0 }
+        let over = setup.over.iter().map(|(key, value)| (format!("ARGOS_RELAY__{key}"), value.clone())).collect();
+        Replica { dir, ingest, admin, over, child: None, starts: 0 }
     }
 
     /// Runs `argos-relay ARGUMENTS --config FILE` to its end.
@@ -157,7 +162,7 @@ impl Replica {
     /// `argos-relay ARGUMENTS --config FILE`, not started yet.
     pub fn prepared(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
-        command.args(arguments).arg("--config").arg(self.config());
+        command.args(arguments).arg("--config").arg(self.config()).envs(self.over.iter().cloned());
         command
     }
 
@@ -177,9 +182,8 @@ impl Replica {
     pub fn start_as(&mut self, role: &str) {
         self.starts += 1;
         let log = File::create(self.dir.path().join(format!("log-{}.json", self.starts))).expect("a log");
-        let child = Command::new(binary())
-            .args(["serve", "--role", role, "--config"])
-            .arg(self.config())
+        let child = self
+            .prepared(&["serve", "--role", role])
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the log twice"))
             .stderr(log)
@@ -196,17 +200,26 @@ impl Replica {
 
     /// Waits for `/readyz`.
     pub async fn ready(&mut self, within: Duration) {
+        self.probe("readyz", within).await;
+    }
+
+    /// Waits for `/livez`.
+    pub async fn live(&mut self, within: Duration) {
+        self.probe("livez", within).await;
+    }
+
+    async fn probe(&mut self, path: &str, within: Duration) {
         let until = Instant::now() + within;
         let mut last = String::new();
         while Instant::now() < until && self.is_running() {
-            match http_get(&format!("http://127.0.0.1:{}/readyz", self.admin)).await {
+            match http_get(&format!("http://127.0.0.1:{}/{path}", self.admin)).await {
                 Some((200, _)) => return,
                 Some((_, body)) => last = body,
                 None => {}
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("not ready within {within:?}: {last}\n{}", self.logs());
+        panic!("no 200 from /{path} within {within:?}: {last}\n{}", self.logs());
     }
 
     /// SIGKILL, and the process is gone.

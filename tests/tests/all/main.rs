@@ -1,6 +1,7 @@
 //! The whole service: real processes, a real broker, a simulated ARGOS. One binary, so that it is linked once.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod alerts;
 mod commands;
 mod confirm;
 mod docs;

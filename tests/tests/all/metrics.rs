@@ -1,5 +1,6 @@
 //! Alerts, runbooks and the dashboard, held to each other and to what a running service tells.
 
+use crate::alerts::RULES;
 use serde_json::Value;
 use simulator::{Pace, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,10 +9,10 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 use tests::broker::root;
 use tests::promql::{self, Selector};
-use tests::service::{Replica, Setup};
+use tests::service::{Replica, Setup, binary};
+use tests::tools::there_is;
 use tests::{API_KEY, PROJECT, TOKEN, broker, check, simulator};
 
-const RULES: &str = "helm/argos-relay/rules/argos-relay.yaml";
 const DASHBOARD: &str = "helm/argos-relay/dashboards/argos-relay.json";
 
 fn read(path: &str) -> String {
@@ -28,18 +29,6 @@ fn folder(path: &str, extension: &str) -> BTreeMap<String, String> {
             (name, std::fs::read_to_string(&file).expect("a text"))
         })
         .collect()
-}
-
-/// Whether a tool is there, or could be installed. Where it cannot be had, that is said aloud; never in CI.
-fn there_is(tool: &str) -> bool {
-    let output = Command::new(root().join("tests/prerequisites.sh")).arg(tool).output().expect("the script runs");
-    let told = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() {
-        return true;
-    }
-    assert!(std::env::var_os("CI").is_none(), "{tool}: {told}");
-    eprintln!("not run: {tool} cannot be had here\n{told}");
-    false
 }
 
 fn promtool(arguments: &[&str], input: &str) -> Output {
@@ -114,6 +103,29 @@ fn every_alert_has_its_runbook_and_every_runbook_its_alert() {
     }
 }
 
+/// Whoever is woken at night copies them as they stand.
+#[test]
+fn runbooks_name_commands_that_exist() {
+    let mut named = BTreeSet::new();
+    for page in folder("docs/runbooks", "md").into_values() {
+        for rest in page.split("`argos-relay ").skip(1) {
+            let words: Vec<&str> = rest.split('`').next().unwrap_or_default().split_whitespace().collect();
+            let is_word = |word: &&&str| word.chars().all(|letter| letter.is_ascii_lowercase());
+            named.insert(words.iter().take_while(is_word).map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        }
+    }
+    assert!(named.len() >= 5, "{named:?}");
+    let readme = read("README.md");
+    let (_, not_yet) = readme.split_once("## Not yet").unwrap_or_default();
+    for words in named {
+        if not_yet.contains(&format!("`{}`", words.join(" "))) {
+            continue;
+        }
+        let help = Command::new(binary()).args(&words).arg("--help").output().expect("the binary runs");
+        assert!(help.status.success(), "argos-relay {}: {}", words.join(" "), told(&help));
+    }
+}
+
 fn dashboard() -> Value {
     serde_json::from_str(&read(DASHBOARD)).expect("JSON")
 }
@@ -124,7 +136,7 @@ fn panels(dashboard: &Value) -> Vec<Value> {
 }
 
 /// Every expression of the dashboard, its variables replaced as Grafana does it.
-fn expressions() -> Vec<String> {
+pub(crate) fn expressions() -> Vec<String> {
     let of = |panel: Value| panel["targets"].as_array().cloned().unwrap_or_default();
     let expressions = panels(&dashboard()).into_iter().flat_map(of).map(|target| {
         let text = target["expr"].as_str().expect("a query").to_owned();
