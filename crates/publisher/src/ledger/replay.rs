@@ -245,13 +245,20 @@ impl<'a> Restorer<'a> {
         }
     }
 
-    /// Asks until there is an answer; the broker may be away for long.
+    /// Whether a client was asked in vain for so long that it may be at fault itself: after leaders have moved, a
+    /// client of librdkafka can keep a wrong picture of the cluster for as long as `metadata.max.age.ms`.
+    fn is_doubted(&self, since: Instant) -> bool {
+        since.elapsed() >= self.shared.settings.replace_silent_client_after
+    }
+
+    /// Asks until there is an answer, with new clients from time to time; the broker may be away for long.
     fn ask<T>(&self, job: &Job, question: impl Fn() -> Result<T, KafkaError>) -> Result<T, Stop> {
+        let since = Instant::now();
         loop {
             self.check(job)?;
             match question() {
                 Ok(answer) => return Ok(answer),
-                Err(error) if errors::ends_consumer(&error) => {
+                Err(error) if errors::ends_consumer(&error) || self.is_doubted(since) => {
                     return Err(Stop::Broken(error.to_string()));
                 }
                 Err(error) => {
@@ -342,11 +349,12 @@ impl<'a> Restorer<'a> {
 
     fn read_assigned(&self, job: &Job, from: i64, meter: &mut Meter) -> Result<i64, Stop> {
         let (mut next, mut chunk) = (from, Chunk::default());
+        let mut heard = Instant::now();
         loop {
             self.check(job)?;
             match self.committed.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
-                    next = message.offset() + 1;
+                    (next, heard) = (message.offset() + 1, Instant::now());
                     chunk.take(&message)?;
                     if chunk.entries.len() >= CHUNK {
                         self.hand_on(job, &mut chunk)?;
@@ -363,6 +371,9 @@ impl<'a> Restorer<'a> {
                         return Err(Stop::Broken(error.to_string()));
                     }
                     tracing::debug!(partition = job.partition, error = %error, "reading the ledger goes on");
+                }
+                None if self.is_doubted(heard) => {
+                    return Err(Stop::Broken("nothing was heard of the ledger".to_owned()));
                 }
                 None => {
                     self.hand_on(job, &mut chunk)?;
@@ -418,5 +429,37 @@ impl Chunk {
         let entry = message.payload().map(Entry::decode).transpose().map_err(|error| unreadable(&error))?;
         self.entries.push((key, entry));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::mocking::MockCluster;
+
+    /// In-process brokers suffice: they know the topic and not the partition, and will not for as long as the client
+    /// believes what it heard once. Seen as well on a real cluster, of partitions that were there.
+    #[test]
+    fn a_client_that_is_asked_in_vain_is_given_up() {
+        let cluster = MockCluster::new(1).unwrap();
+        let settings = KafkaSettings {
+            bootstrap_servers: cluster.bootstrap_servers(),
+            replace_silent_client_after: Duration::from_millis(300),
+            ..KafkaSettings::default()
+        };
+        let ledger = settings.names().ledger;
+        cluster.create_topic(&ledger, 1, 1).unwrap();
+        let metrics = crate::stats::KafkaMetrics::register(&prometheus::Registry::new()).unwrap();
+        let shared = Shared::new(settings, metrics, || models::Time::from_millis(0));
+        let now = Instant::now();
+        assert!(lock(&shared.table).hold(7, now));
+        let epoch = lock(&shared.table).announce(7, now, Duration::ZERO).unwrap().epoch;
+        let (events, _told) = tokio::sync::mpsc::channel(1);
+        let restorer = Restorer::new(&shared, &events).unwrap();
+        let job = Job { partition: 7, epoch, from: None, asked: now };
+        let answer = restorer.ask(&job, || restorer.raw.fetch_watermarks(&ledger, 7, QUESTION));
+        assert!(matches!(answer, Err(Stop::Broken(why)) if why.contains("UnknownPartition")));
+        let answer = restorer.ask(&job, || restorer.raw.fetch_watermarks(&ledger, 0, QUESTION));
+        assert!(matches!(answer, Ok((0, 0))), "another question is answered");
     }
 }
