@@ -76,7 +76,8 @@ impl Order {
         if !self.ids.insert(event.id.clone()) {
             wrong.push(format!("{key}: id {} twice", event.id));
         }
-        if event.data.previous.as_ref().map_or(0, |previous| previous.sequence) != sequence.saturating_sub(1) {
+        // None for every event of the first confirmation.
+        if event.data.previous.as_ref().is_some_and(|previous| previous.sequence + 1 != *sequence) {
             wrong.push(format!("{key}: event {sequence} names {:?} as the one before", event.data.previous));
         }
         let now = event.data.provenance.vendor_updated_at;

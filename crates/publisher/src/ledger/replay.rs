@@ -176,7 +176,7 @@ impl<'a> Restorer<'a> {
         let mut expired = Vec::new();
         let live = self.start_of(job, Lane::Live, live_committed, &mut expired)?;
         let bulk = self.start_of(job, Lane::Bulk, bulk_committed, &mut expired)?;
-        let (low, target) = self.ask(job, || self.raw.fetch_watermarks(&names.ledger, job.partition, QUESTION))?;
+        let (low, target) = self.ask(job, || watermarks(&self.raw, &names.ledger, job.partition))?;
         // A broker that has just come back may show an end below what was read from it before.
         let target = target.max(job.from.unwrap_or(low));
         let mut awaited = vec![(names.ledger.clone(), job.partition, target)];
@@ -186,7 +186,7 @@ impl<'a> Restorer<'a> {
             // With as many partitions as the ledger, a key has the same number everywhere.
             let numbers = if count == ledger { job.partition..job.partition + 1 } else { 0..count };
             for partition in numbers {
-                let (_, end) = self.ask(job, || self.raw.fetch_watermarks(topic, partition, QUESTION))?;
+                let (_, end) = self.ask(job, || watermarks(&self.raw, topic, partition))?;
                 awaited.push((topic.clone(), partition, end));
             }
         }
@@ -245,8 +245,7 @@ impl<'a> Restorer<'a> {
         }
     }
 
-    /// Whether a client was asked in vain for so long that it may be at fault itself: after leaders have moved, a
-    /// client of librdkafka can keep a wrong picture of the cluster for as long as `metadata.max.age.ms`.
+    /// Whether a client was asked in vain for so long that it may be at fault itself, and not the brokers.
     fn is_doubted(&self, since: Instant) -> bool {
         since.elapsed() >= self.shared.settings.replace_silent_client_after
     }
@@ -277,7 +276,7 @@ impl<'a> Restorer<'a> {
     }
 
     fn last_stable(&self, job: &Job, topic: &str, partition: i32) -> Result<i64, Stop> {
-        self.ask(job, || self.committed.fetch_watermarks(topic, partition, QUESTION)).map(|(_, end)| end)
+        self.ask(job, || watermarks(&self.committed, topic, partition)).map(|(_, end)| end)
     }
 
     fn stable_offsets(&self, job: &Job) -> Result<(Option<i64>, Option<i64>), Stop> {
@@ -308,7 +307,7 @@ impl<'a> Restorer<'a> {
         expired: &mut Vec<(Lane, u64)>,
     ) -> Result<i64, Stop> {
         let topic = self.shared.topic(Topic::of_lane(lane));
-        let look = || self.ask(job, || self.raw.fetch_watermarks(topic, job.partition, QUESTION));
+        let look = || self.ask(job, || watermarks(&self.raw, topic, job.partition));
         let (mut low, mut high) = look()?;
         let Some(offset) = committed else {
             return Ok(low);
@@ -402,6 +401,16 @@ impl<'a> Restorer<'a> {
     }
 }
 
+/// Start and end of a partition's log. A client that was told once of a partition without a leader, or whose leader it
+/// has given up since, says `UnknownPartition` for as long as it believes that, 15 minutes by default: it is told anew.
+fn watermarks(client: &BaseConsumer<Ear>, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
+    let found = client.fetch_watermarks(topic, partition, QUESTION);
+    if let Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownPartition)) = found {
+        client.fetch_metadata(Some(topic), QUESTION)?;
+    }
+    found
+}
+
 /// What was read and not handed on yet.
 #[derive(Default)]
 struct Chunk {
@@ -437,29 +446,41 @@ mod tests {
     use super::*;
     use rdkafka::mocking::MockCluster;
 
-    /// In-process brokers suffice: they know the topic and not the partition, and will not for as long as the client
-    /// believes what it heard once. Seen as well on a real cluster, of partitions that were there.
-    #[test]
-    fn a_client_that_is_asked_in_vain_is_given_up() {
+    /// Asks for the end of a partition that had no leader when the client first heard of it, and `has_one` since.
+    fn ask(has_one: bool, patience: Duration) -> Result<(i64, i64), Stop> {
+        // In-process brokers suffice: what counts is what librdkafka makes of what it was told.
         let cluster = MockCluster::new(1).unwrap();
         let settings = KafkaSettings {
             bootstrap_servers: cluster.bootstrap_servers(),
-            replace_silent_client_after: Duration::from_millis(300),
+            replace_silent_client_after: patience,
             ..KafkaSettings::default()
         };
         let ledger = settings.names().ledger;
         cluster.create_topic(&ledger, 1, 1).unwrap();
+        cluster.partition_leader(&ledger, 0, None).unwrap();
         let metrics = crate::stats::KafkaMetrics::register(&prometheus::Registry::new()).unwrap();
         let shared = Shared::new(settings, metrics, || models::Time::from_millis(0));
         let now = Instant::now();
-        assert!(lock(&shared.table).hold(7, now));
-        let epoch = lock(&shared.table).announce(7, now, Duration::ZERO).unwrap().epoch;
+        assert!(lock(&shared.table).hold(0, now));
+        let epoch = lock(&shared.table).announce(0, now, Duration::ZERO).unwrap().epoch;
         let (events, _told) = tokio::sync::mpsc::channel(1);
         let restorer = Restorer::new(&shared, &events).unwrap();
-        let job = Job { partition: 7, epoch, from: None, asked: now };
-        let answer = restorer.ask(&job, || restorer.raw.fetch_watermarks(&ledger, 7, QUESTION));
+        restorer.raw.fetch_watermarks(&ledger, 0, QUESTION).unwrap_err();
+        if has_one {
+            cluster.partition_leader(&ledger, 0, Some(1)).unwrap();
+        }
+        let job = Job { partition: 0, epoch, from: None, asked: now };
+        restorer.ask(&job, || watermarks(&restorer.raw, &ledger, 0))
+    }
+
+    #[test]
+    fn a_leader_that_was_away_is_found_again() {
+        assert!(matches!(ask(true, Duration::from_mins(1)), Ok((0, 0))));
+    }
+
+    #[test]
+    fn a_client_that_is_asked_in_vain_is_given_up() {
+        let answer = ask(false, Duration::from_millis(300));
         assert!(matches!(answer, Err(Stop::Broken(why)) if why.contains("UnknownPartition")));
-        let answer = restorer.ask(&job, || restorer.raw.fetch_watermarks(&ledger, 0, QUESTION));
-        assert!(matches!(answer, Ok((0, 0))), "another question is answered");
     }
 }
