@@ -129,11 +129,13 @@ fn tells(event: &Told, truth: &TruthView) -> bool {
         AmlStatus::NotScreened => truth.aml_status == "Not Screened",
         AmlStatus::Unknown => false,
     };
+    // A document also counts the attempt that went through.
+    let attempts = truth.retries + u32::from(truth.kyc_status != "incomplete");
     let codes = || kyc.reasons.iter().map(|reason| reason.code.as_str()).eq(truth.codes.iter().map(String::as_str));
     screening
         && aml.risk == risk
         && kyc.status.as_str() == truth.kyc_status
-        && kyc.retries == truth.retries
+        && kyc.retries == attempts
         && (truth.kyc_status != "rejected" || codes())
         && event.data.submission.user_id == truth.user_id
         && event.data.provenance.vendor_updated_at.map(Time::as_millis) == Some(truth.updated_at)

@@ -55,7 +55,7 @@ impl Case {
         if !truth.deleted {
             data["kyc"] = serde_json::json!({
                 "status": truth.kyc_status, "vendor_status": truth.kyc_status, "decided_at": null, "reviewer": null,
-                "origin": "automatic", "retries": truth.retries, "reasons": [],
+                "origin": "automatic", "retries": u32::from(truth.kyc_status != "incomplete"), "reasons": [],
             });
             data["aml"] = serde_json::json!({
                 "status": if is_flagged { "red_flag" } else { "not_screened" }, "vendor_status": truth.aml_status,
@@ -125,7 +125,7 @@ fn what_was_never_true_or_not_yet_is_invented() {
     };
     assert_eq!(wrong(|_| {}), 0);
     assert_eq!(wrong(|event| event.data.kyc.as_mut().unwrap().status = models::KycStatus::Rejected), 1);
-    assert_eq!(wrong(|event| event.data.kyc.as_mut().unwrap().retries = 1), 1);
+    assert_eq!(wrong(|event| event.data.kyc.as_mut().unwrap().retries = 3), 1);
     assert_eq!(
         wrong(|event| event.data.aml.as_mut().unwrap().status = AmlStatus::NotScreened),
         1,

@@ -71,14 +71,16 @@ fn report(
 ) {
     let of = |name: &str| faults.get(name).copied().unwrap_or(0);
     let kills = of("Kill") + of("KillBroker") + 2 * of("KillTwoBrokers") + of("FillDisk");
-    let slowest = rounds.iter().map(|calm| calm.agreed_after).max().unwrap_or_default();
+    let slowest = rounds.iter().map(|calm| calm.since_fault).max().unwrap_or_default();
+    let after_load = rounds.iter().map(|calm| calm.agreed_after).max().unwrap_or_default();
     let summary = json!({
         "seed": seed,
         "seconds": took.as_secs(),
         "rounds": rounds.len(),
         "kills": kills,
         "faults": faults,
-        "longest_to_converge_seconds": slowest.as_secs_f64(),
+        "longest_from_last_fault_to_agreement_seconds": slowest.as_secs_f64(),
+        "longest_from_end_of_load_and_faults_seconds": after_load.as_secs_f64(),
         "figures": figures,
         "wrong": verdict,
     });
