@@ -141,14 +141,14 @@ impl Cluster {
         self.pid(node).is_some_and(|pid| Path::new(&format!("/proc/{pid}/stat")).exists())
     }
 
-    /// Keeps the nodes' logs in a folder.
+    /// Keeps the nodes' logs in a folder: of the present start, and of the one before.
     pub fn keep_logs(&self, folder: &Path) {
         for node in 0..NODES {
-            for (from, to) in
-                [("broker.log.1", format!("broker-{node}.log.1")), ("broker.log", format!("broker-{node}.log"))]
-            {
-                if let Err(error) = std::fs::copy(self.folder(node).join(from), folder.join(to)) {
-                    eprintln!("node {node}, {from}: {error}");
+            for name in ["broker.log", "broker.log.1"] {
+                let log = self.folder(node).join(name);
+                let kept = log.exists().then(|| std::fs::copy(log, folder.join(format!("{node}-{name}"))));
+                if let Some(Err(error)) = kept {
+                    eprintln!("node {node}, {name}: {error}");
                 }
             }
         }

@@ -10,7 +10,7 @@
 use crate::book::Book;
 use crate::plan::{Row, Target};
 use crate::strike;
-use simulator::{Mix, Pace, Scenario, SendRecord, Simulator, WebhookFaults};
+use simulator::{Mix, Pace, Scenario, SendRecord, Simulator, Trigger, WebhookFaults};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +27,9 @@ const PARTITIONS: u32 = 6;
 
 /// After the last fault, on a machine that may be busy with other things.
 const CONVERGE: Duration = Duration::from_mins(5);
+
+/// Submissions for which a door is tried: with so many no partition is left out.
+const PROBES: usize = 40;
 
 /// What no webhook told is found by sweeps and re-looks, often enough that a round does not wait for them.
 /// Every replica that dies takes to its grave what it had reserved of the day: 20 s of the rate.
@@ -125,13 +128,11 @@ impl Rig {
         for replica in &mut replicas {
             replica.ready(Duration::from_mins(2)).await;
         }
-        let targets = doors.iter().map(|door| format!("http://127.0.0.1:{}", door.port())).collect();
-        sim.set_targets(PROJECT, targets, Some(TOKEN.to_owned()));
         let topic = |at: usize| format!("{}{}", setup.prefix, check::TOPICS[at]);
         let live = Live::start(&setup.bootstrap, &topic(0), &topic(1), PARTITIONS as i32);
         let (book, folder) = (Book::open(&folder.join("faults.log")), folder.to_owned());
-        let posts = Vec::new();
-        Rig {
+        let (posts, submissions) = (Vec::new(), 0);
+        let rig = Rig {
             book,
             seed,
             folder,
@@ -143,9 +144,11 @@ impl Rig {
             argos_links,
             doors,
             posts,
-            submissions: 0,
+            submissions,
             cluster,
-        }
+        };
+        rig.open_doors();
+        rig
     }
 
     /// Load and faults for a while, then calm: returns once what is published agrees with what is true.
@@ -159,13 +162,11 @@ impl Rig {
         let last_fault = Instant::now();
         load.await.expect("the load").expect("the load");
         let calm = Instant::now();
-        self.posts.extend(self.sim.take_records());
         self.converge(round).await;
-        Calm {
-            agreed_after: calm.elapsed(),
-            since_fault: last_fault.elapsed(),
-            events: self.live.with(|seen| seen.events.values().map(Vec::len).sum()),
-        }
+        let (agreed_after, since_fault) = (calm.elapsed(), last_fault.elapsed());
+        self.doors_are_open().await;
+        self.posts.extend(self.sim.take_records());
+        Calm { agreed_after, since_fault, events: self.live.with(|seen| seen.events.values().map(Vec::len).sum()) }
     }
 
     /// All faults of a round; returns once the last is over.
@@ -218,6 +219,33 @@ impl Rig {
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
+    }
+
+    /// Every replica takes webhooks again, of submissions of every partition.
+    async fn doors_are_open(&self) {
+        let living: Vec<String> =
+            self.sim.world().truth(PROJECT).into_iter().filter(|truth| !truth.deleted).map(|truth| truth.id).collect();
+        let until = Instant::now() + CONVERGE;
+        for (number, replica) in self.replicas.iter().enumerate() {
+            self.sim.set_targets(PROJECT, vec![replica.target()], Some(TOKEN.to_owned()));
+            for id in living.iter().rev().step_by(living.len().div_ceil(PROBES).max(1)) {
+                let body = self.sim.body(PROJECT, id, Trigger::Updated, 0).expect("a body");
+                while self.sim.send_webhook(PROJECT, &body).await.status != Some(200) {
+                    if Instant::now() > until {
+                        self.keep_logs();
+                        panic!("SEED={}: relay-{number} does not take a webhook of {id}", self.seed);
+                    }
+                    tokio::time::sleep(Duration::from_millis(250)).await;
+                }
+            }
+        }
+        self.open_doors();
+    }
+
+    /// Webhooks go through the doors' proxies, to the replicas in turn.
+    fn open_doors(&self) {
+        let targets = self.doors.iter().map(|door| format!("http://127.0.0.1:{}", door.port())).collect();
+        self.sim.set_targets(PROJECT, targets, Some(TOKEN.to_owned()));
     }
 
     /// Fails at once with what the live consumer held against an event.
