@@ -169,8 +169,10 @@ impl Cluster {
             let properties =
                 std::fs::read_to_string(self.folder(node).join("more.properties")).expect("written before");
             command.arg(self.nodes[node].direct.to_string());
-            command.env("KAFKA_PROPERTIES", properties).env("KAFKA_CLUSTER_ID", &self.id);
-            command.env("KAFKA_HEAP", "384m").env("KAFKA_START_SECONDS", START_SECONDS);
+            command
+                .env("KAFKA_CLUSTER_ID", &self.id)
+                .env("KAFKA_HEAP", "384m")
+                .env("KAFKA_START_SECONDS", START_SECONDS);
         }
         command
     }
