@@ -353,6 +353,11 @@ pub async fn http_post(url: &str, headers: &str, body: &str) -> Option<(u16, Str
     http(url, "POST", &format!("content-length: {}\r\n{headers}", body.len()), body).await
 }
 
+/// Status and whole answer of any request on loopback; `headers` are lines of their own.
+pub async fn http_with(method: &str, url: &str, headers: &str, body: &str) -> Option<(u16, String)> {
+    http(url, method, &format!("content-length: {}\r\n{headers}", body.len()), body).await
+}
+
 async fn http(url: &str, method: &str, headers: &str, body: &str) -> Option<(u16, String)> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let (host, path) = url.strip_prefix("http://")?.split_once('/')?;

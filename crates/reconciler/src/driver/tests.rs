@@ -16,6 +16,7 @@ use std::sync::Mutex;
 const START: i64 = 1_772_000_000_000;
 
 mod forged;
+mod inquiry;
 mod lanes;
 mod poll;
 mod review;
@@ -136,6 +137,8 @@ struct Lab {
     broker: MemoryBroker,
     /// Of each member, in order of their start.
     metrics: Mutex<Vec<Metrics>>,
+    /// The same.
+    inquiries: Mutex<Vec<crate::inquiry::Inquiry>>,
 }
 
 impl Lab {
@@ -151,7 +154,12 @@ impl Lab {
             clock,
             latency,
         };
-        Lab { world: Arc::new(world), broker: MemoryBroker::new(4), metrics: Mutex::default() }
+        Lab {
+            world: Arc::new(world),
+            broker: MemoryBroker::new(4),
+            metrics: Mutex::default(),
+            inquiries: Mutex::default(),
+        }
     }
 
     fn start(&self) -> (CancellationToken, tokio::task::JoinHandle<Result<(), LoopError>>) {
@@ -177,7 +185,10 @@ impl Lab {
             State::new(Settings::default(), HashMap::from(projects), fastrand::Rng::with_seed(5), metrics.clone(), now);
         self.metrics.lock().unwrap().push(metrics);
         let (source, sink) = (Arc::clone(&self.world), Arc::new(self.broker.clone()));
+        let (inquiry, asks) = crate::inquiry::channel();
+        self.inquiries.lock().unwrap().push(inquiry);
         let reconciler = Reconciler::new(self.broker.join(), source, sink, Arc::new(self.world.clock), state);
+        let reconciler = reconciler.answering(asks);
         let stop = CancellationToken::new();
         (stop.clone(), tokio::spawn(reconciler.run(stop)))
     }
