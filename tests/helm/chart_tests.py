@@ -384,7 +384,8 @@ class Values(unittest.TestCase):
             sorted(open_ones),
             sorted(
                 """affinity extraContainers[] extraEnv[] extraVolumeMounts[] extraVolumes[] global httpRoute.parentRefs[]
-                ingest.resources.claims[] networkPolicy.adminFrom[] networkPolicy.argosTo[] networkPolicy.dnsTo[]
+                ingest.resources.claims[] networkPolicy.adminFrom[] networkPolicy.argosTo[] networkPolicy.collectorTo[]
+                networkPolicy.dnsTo[]
                 networkPolicy.extraEgress[] networkPolicy.extraIngress[] networkPolicy.kafkaTo[]
                 networkPolicy.webhooksFrom[] podSecurityContext reconciler.resources.claims[] securityContext
                 tolerations[] topics.resources.claims[]""".split()

@@ -146,7 +146,11 @@ fn event_headers() -> Value {
             ("ce_sequence", "20 digits; 1 for a submission's first event, then one more each.", true),
             ("ce_partitionkey", "The record's key.", true),
             ("ce_recordedtime", "When it was decided, by our clock.", true),
-            ("traceparent", "W3C trace context of the newest webhook, where one came with it.", false),
+            (
+                "traceparent",
+                "W3C trace context: of the look that confirmed this, where the service is traced; else of the newest webhook, where one came with it.",
+                false,
+            ),
         ],
     );
     for name in ["ce_time", "ce_recordedtime"] {

@@ -1,8 +1,10 @@
 //! Personal data stays out of everything: topics, logs, metrics, answers, dead letters, and what commands print.
 
 use simulator::{Config, Derivation, Faults, Mode, Pace, Project, Scenario, Simulator, WebhookFaults, people};
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::time::Duration;
+use tests::otlp::Collector;
 use tests::service::{Replica, Setup, http_get, http_post};
 use tests::{API_KEY, PROJECT, TOKEN, broker, check, wall_clock};
 
@@ -42,6 +44,8 @@ async fn talkative(bootstrap: &str, mode: Option<Mode>) {
         protect_keys = ["2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]
     "#
     .clone_into(&mut setup.more);
+    let collector = Collector::start().await;
+    write!(setup.more, "[traces]\notlp_endpoint = \"{}\"\nsample_ratio = 1.0\n", collector.endpoint()).expect("text");
     setup.project = match mode {
         Some(_) => r#"encryption = { mode = "aes-256-gcm" }"#.to_owned(),
         None => String::new(),
@@ -81,7 +85,7 @@ async fn talkative(bootstrap: &str, mode: Option<Mode>) {
     let mut texts =
         vec![replica.metrics().await, String::from_utf8_lossy(&shown.stdout).into_owned(), answers.concat()];
     replica.terminate().await;
-    texts.push(replica.logs());
+    texts.extend([replica.logs(), collector.text()]);
     check::private(&setup, &texts).await;
     let events = check::read(&setup, check::TOPICS[0]).await;
     let sealed = |event: &tests::topics::Record| {

@@ -7,7 +7,7 @@ use ingest::{
     Door, DoorLimits, Drained, Methods, Metrics, PathTokens, ProjectDoor, ServerLimits, SignedBody, StandardWebhooks,
     Tls, TrustedProxies, serve,
 };
-use models::{Hint, HintSink, Key, Lane, ProjectId, SinkError, Time};
+use models::{Hint, HintSink, Key, Lane, ProjectId, SinkError, Time, Traces};
 use prometheus::Registry;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -103,6 +103,15 @@ impl Server {
 
     /// The same under TLS.
     pub(crate) async fn under(tls: Option<Tls>, door_limits: DoorLimits, server_limits: ServerLimits) -> Server {
+        Server::made(tls, door_limits, server_limits, Traces::default()).await
+    }
+
+    /// With spans.
+    pub(crate) async fn traced(traces: Traces) -> Server {
+        Server::made(None, DoorLimits::default(), ServerLimits::default(), traces).await
+    }
+
+    async fn made(tls: Option<Tls>, door_limits: DoorLimits, server_limits: ServerLimits, traces: Traces) -> Server {
         let registry = Registry::new();
         let sink = Arc::new(FakeSink {
             mode: Mutex::new(Mode::Accepting),
@@ -111,14 +120,15 @@ impl Server {
             entered: Semaphore::new(0),
             release: Semaphore::new(0),
         });
-        let door = Arc::new(Door::new(
+        let door = Door::new(
             projects(),
             TrustedProxies::default(),
             Arc::clone(&sink),
             Arc::new(|| Time::from_millis(NOW)),
             door_limits,
             Metrics::register(&registry).unwrap(),
-        ));
+        );
+        let door = Arc::new(door.traced(traces));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, asked) = oneshot::channel::<()>();

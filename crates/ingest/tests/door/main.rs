@@ -24,3 +24,5 @@ mod statuses;
 mod table;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod traces;

@@ -1,6 +1,5 @@
 //! `topics apply` and `topics check`: the topics that the promises rest on.
 
-use super::progress::Progress;
 use crate::cli::{Exit, Output, Topics};
 use crate::config::{Config, Environment};
 use crate::telemetry::chain;
@@ -41,13 +40,7 @@ pub(super) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         match mode {
-            Mode::Apply => {
-                let tell = Progress::new(arguments.output.output == Output::Text).only_on_a_terminal();
-                let made = |made, of| tell.say(&format!("{made} of {of} partitions are there"));
-                let report = topics::apply_telling(&settings, made).await;
-                tell.end();
-                report
-            }
+            Mode::Apply => topics::apply(&settings).await,
             Mode::Check => topics::check(&settings).await,
         }
     });

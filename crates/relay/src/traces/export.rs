@@ -185,7 +185,7 @@ impl Exporter {
             }
         };
         // Late or away: what is left is lost.
-        drop(tokio::time::timeout(FLUSH, all).await);
+        let _late = tokio::time::timeout(FLUSH, all).await;
         self.metrics.dropped.inc_by(left.map(|batch| batch.spans).sum());
     }
 
@@ -260,7 +260,7 @@ async fn gather(spans: &mut mpsc::Receiver<SpanData>, into: &mut Vec<SpanData>) 
         }
     };
     // The time being up is one of the two good ends.
-    drop(tokio::time::timeout(LINGER, more).await);
+    let _full = tokio::time::timeout(LINGER, more).await;
 }
 
 fn encode(resource: &ResourceAttributesWithSchema, spans: Vec<SpanData>) -> Batch {
