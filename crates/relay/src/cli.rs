@@ -199,6 +199,9 @@ pub struct Simulate {
     /// For how long, with `--rate`.
     #[arg(long, default_value_t = 10.0)]
     pub seconds: f64,
+    /// Write what is true of every submission when all is played: JSON, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
     /// Go on answering GETs when all is played, until interrupted.
     #[arg(long)]
     pub stay: bool,

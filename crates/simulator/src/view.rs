@@ -27,6 +27,8 @@ pub struct TruthView {
     pub codes: Vec<String>,
     /// Creation, milliseconds since the epoch.
     pub created_at: i64,
+    /// The last decision, milliseconds since the epoch.
+    pub decided_at: Option<i64>,
     /// The vendor's clock on the document, milliseconds since the epoch.
     pub updated_at: i64,
     /// Deleted, visibly or not.

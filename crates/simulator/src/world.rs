@@ -261,6 +261,7 @@ fn truth_view(submission: &Submission) -> Option<TruthView> {
         retries: state.retries.len() as u32,
         codes: state.reasons.iter().map(|reason| reason.code.to_string()).collect(),
         created_at: submission.fixed.created_at,
+        decided_at: state.decided_at,
         updated_at: state.updated_at,
         deleted: state.deletion.is_some(),
         absent: state.is_absent(),
