@@ -8,7 +8,7 @@ KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help contracts build demo test alerts lint fmt doc deny advisories fuzz sim sim-mutants model console chaos bench image helm kafka-up kafka-down clean
+.PHONY: help contracts build demo test alerts lint fmt doc deny advisories fuzz sim sim-mutants model console chaos bench image consumers helm kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -81,6 +81,9 @@ bench: ## Runs the benchmarks with a real Kafka broker (ROWS=n for a list of ano
 
 image: ## Builds the image, its SBOM and its list of licences with docker, podman or buildah (TARGET=simulator, TAG=...)
 	docker/build.sh
+
+consumers: ## Runs the consumers in five languages against a simulation, and compares them (builds them: some minutes, once)
+	tests/consumers/run.sh
 
 helm: build ## Tests the Helm chart without a cluster (builds helm with go where it is absent: some minutes, once)
 	tests/helm/run.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sees to it that the named tools are there; on Debian and Ubuntu it installs the missing ones with apt-get, and only
-# those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config openssl-headers java mvn python-venv
-# python3 promtool prometheus node npm chromium
+# those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config openssl-headers java javac mvn python-venv
+# python3 promtool prometheus node npm chromium go
 # Exit codes: 0 all are there, 64 unknown tool, 69 one is missing and cannot be installed.
 set -euo pipefail
 
@@ -13,7 +13,9 @@ package_of() {
         pkg-config) echo pkg-config ;;
         openssl-headers) echo libssl-dev ;;
         java) echo openjdk-17-jre-headless ;;
+        javac) echo openjdk-17-jdk-headless ;;
         mvn) echo maven ;;
+        go) echo golang-go ;;
         node) echo nodejs ;;
         npm) echo npm ;;
         # With a font, or its pictures hold boxes.
@@ -32,6 +34,8 @@ present() {
     # No command tells of headers.
     [ "$1" != openssl-headers ] || { pkg-config --exists openssl 2>/dev/null; return; }
     command -v "$1" >/dev/null || return 1
+    # From 1.21 on it fetches the version that a go.mod names, as a module.
+    [ "$1" != go ] || [ "$(go env GOVERSION | sed 's/^go1\.\([0-9]*\).*/\1/')" -ge 21 ] 2>/dev/null || return 1
     # The broker needs Java 17; an older one counts as missing.
     [ "$1" != java ] || [ "$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p;q')" -ge 17 ] 2>/dev/null
 }
