@@ -8,7 +8,7 @@ KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help contracts build demo test alerts lint fmt doc deny advisories fuzz sim sim-mutants model console chaos bench image consumers helm kafka-up kafka-down clean
+.PHONY: help contracts build demo test alerts lint fmt doc deny advisories fuzz sim sim-mutants model console chaos kills bench image consumers helm kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -69,7 +69,12 @@ console: ## Tests the operators' page in a headless Chromium; screenshots are le
 	cargo build --workspace --all-targets $(FEATURES)
 	tests/with_broker.sh cargo test --workspace $(FEATURES) --test all -- --nocapture console
 
-chaos: ## Kills replicas 30 times under load (KILLS=n for more), with a real Kafka broker
+chaos: ## Faults of every kind on three brokers and three replicas for an hour (MINUTES=n; SEED=n draws the same again)
+	@tests/prerequisites.sh $(NEEDS) java mvn
+	cargo build --workspace --all-targets $(FEATURES)
+	MINUTES=$(or $(MINUTES),60) cargo test --workspace $(FEATURES) --test chaos -- --nocapture under_every_fault
+
+kills: ## Kills replicas 30 times under load (KILLS=n for more), with one real Kafka broker
 	@tests/prerequisites.sh $(NEEDS) java mvn
 	cargo build --workspace --all-targets $(FEATURES)
 	KILLS=$(or $(KILLS),30) tests/with_broker.sh cargo test --workspace $(FEATURES) --test all -- --nocapture kills

@@ -10,6 +10,7 @@
 # started again and several nodes do not meet. The controller listens on $KAFKA_CONTROLLER_PORT, default PORT + 1.
 # What stands in DIR/more.properties goes over the properties below; each line of DIR/scram-users is one user's SCRAM
 # credential for the formatting, as Kafka's storage tool takes it.
+# With one $KAFKA_CLUSTER_ID for all, several nodes are one cluster; a node of it serves once a majority runs.
 # Waits are bounded: $KAFKA_START_SECONDS (120) and $KAFKA_STOP_SECONDS (30).
 # Exit codes: 0 done, 64 usage, 69 the node did not start or stop in time.
 set -euo pipefail
@@ -105,12 +106,12 @@ java_flags=(-Xmx"${KAFKA_HEAP:-512m}" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -
 
 format() {
     [ ! -e "$dir/data/meta.properties" ] || return 0
-    local cluster user users=()
+    local cluster=${KAFKA_CLUSTER_ID:-} user users=()
     if [ -e "$dir/scram-users" ]; then
         while read -r user; do users+=(--add-scram "$user"); done <"$dir/scram-users"
     fi
     # A Kafka UUID is 16 bytes as 22 characters of URL-safe base64; a leading dash would read as an option.
-    cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=' | sed 's/^-/A/')
+    [ -n "$cluster" ] || cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=' | sed 's/^-/A/')
     java "${java_flags[@]}" -cp "$libs/*" kafka.tools.StorageTool format -t "$cluster" -c "$properties" "${users[@]}" >"$dir/format.log" 2>&1 \
         || { tail -n 20 "$dir/format.log" >&2; die 69 "formatting $dir/data failed"; }
 }

@@ -7,10 +7,14 @@
 pub mod acls;
 pub mod broker;
 pub mod check;
+pub mod cluster;
 pub mod contract;
+pub mod judge;
+pub mod live;
 pub mod otlp;
 pub mod prometheus;
 pub mod promql;
+pub mod proxy;
 pub mod scale;
 pub mod secure;
 pub mod service;
@@ -29,10 +33,12 @@ pub const API_KEY: &str = "FAKEfakeFAKEfakeFAKEfakeFAKEfake01234567";
 /// Its path token.
 pub const TOKEN: &str = "path-token-of-the-tests-0001";
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, below the range from which the kernel hands out ports to clients: whoever had it
+/// and was killed gets it again.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    listener.local_addr().expect("it has an address").port()
+    let mut rng = fastrand::Rng::new();
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (0..200).map(|_| rng.u16(20_000..30_000)).find(is_free).expect("a free port")
 }
 
 /// The wall clock, for the simulator.

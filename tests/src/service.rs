@@ -19,8 +19,12 @@ pub struct Setup {
     pub base_url: String,
     /// Partitions of every topic.
     pub partitions: u32,
+    /// Replicas of every partition.
+    pub replication: u32,
     /// Ages of the re-looks, as TOML.
     pub relooks: String,
+    /// Pauses between looks at what is pending, as TOML.
+    pub pending: String,
     /// What a submission gets that is older than the service: `events` or `snapshots`.
     pub baseline: &'static str,
     /// The budget's rate.
@@ -51,7 +55,9 @@ impl Setup {
             prefix: format!("{prefix}-{}.", fastrand::u32(..)),
             base_url: base_url.to_owned(),
             partitions: 4,
+            replication: 1,
             relooks: r#"["5s", "10s"]"#.to_owned(),
+            pending: r#"{ first = "2s", cap = "4s" }"#.to_owned(),
             baseline: "events",
             requests_per_second: 2000,
             api_key: format!("api_key = {API_KEY:?}"),
@@ -80,7 +86,7 @@ impl Setup {
             topic_prefix = "{prefix}"
             instance_id = "{instance}"
             partitions = {partitions}
-            replication_factor = 1
+            replication_factor = {replication}
             session_timeout = "3s"
             heartbeat_interval = "500ms"
             transaction_timeout = "10s"
@@ -100,7 +106,7 @@ impl Setup {
             requests_per_second = {requests_per_second}
             baseline = "{baseline}"
             webhook = {{ {tokens} }}
-            rechecks = {{ ladder = ["200ms", "500ms", "1s", "3s"], pending = {{ first = "2s", cap = "4s" }} }}
+            rechecks = {{ ladder = ["200ms", "500ms", "1s", "3s"], pending = {pending} }}
             relooks = {{ decided = {relooks} }}
             deletions = {{ confirm_after = "1s" }}
             {project}
@@ -109,6 +115,8 @@ impl Setup {
             kafka = self.kafka,
             prefix = self.prefix,
             partitions = self.partitions,
+            replication = self.replication,
+            pending = self.pending,
             base_url = self.base_url,
             relooks = self.relooks,
             baseline = self.baseline,
@@ -232,10 +240,21 @@ impl Replica {
 
     /// SIGTERM; the exit code.
     pub async fn terminate(&mut self) -> Option<i32> {
+        self.signal("TERM");
         let mut child = self.child.take()?;
-        let status = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().expect("kill runs");
-        assert!(status.success());
         tokio::task::spawn_blocking(move || child.wait()).await.expect("waited").expect("it ends").code()
+    }
+
+    /// Sends a signal, by its name without SIG, if it was started.
+    pub fn signal(&self, name: &str) {
+        if let Some(child) = &self.child {
+            send_signal(child.id(), name);
+        }
+    }
+
+    /// How it ended, if it did by itself.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.as_mut()?.try_wait().expect("it can be asked")
     }
 
     /// Whether it still runs.
@@ -317,6 +336,12 @@ impl Drop for Replica {
     }
 }
 
+/// Sends a signal, by its name without SIG, to a process that was started here.
+pub fn send_signal(pid: u32, name: &str) {
+    let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status().expect("kill runs");
+    assert!(status.success(), "kill -s {name} {pid}: {status}");
+}
+
 /// Status and body of a plain GET on loopback.
 pub async fn http_get(url: &str) -> Option<(u16, String)> {
     let (status, answer) = http(url, "GET", "", "").await?;
@@ -326,6 +351,11 @@ pub async fn http_get(url: &str) -> Option<(u16, String)> {
 /// Status and whole answer of a POST on loopback; `headers` are lines of their own.
 pub async fn http_post(url: &str, headers: &str, body: &str) -> Option<(u16, String)> {
     http(url, "POST", &format!("content-length: {}\r\n{headers}", body.len()), body).await
+}
+
+/// Status and whole answer of any request on loopback; `headers` are lines of their own.
+pub async fn http_with(method: &str, url: &str, headers: &str, body: &str) -> Option<(u16, String)> {
+    http(url, method, &format!("content-length: {}\r\n{headers}", body.len()), body).await
 }
 
 async fn http(url: &str, method: &str, headers: &str, body: &str) -> Option<(u16, String)> {

@@ -71,7 +71,8 @@ pub fn read_blocking(bootstrap: &str, topic: &str) -> Vec<Record> {
     records
 }
 
-fn record(message: &rdkafka::message::BorrowedMessage<'_>) -> Record {
+/// A record of its own, out of a message.
+pub(crate) fn record(message: &rdkafka::message::BorrowedMessage<'_>) -> Record {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut headers = BTreeMap::new();
     if let Some(all) = message.headers() {

@@ -124,6 +124,8 @@ pub struct KafkaSettings {
     pub keep_entries_for: Duration,
     /// After how long a restore that waits for an open transaction is named.
     pub name_open_transaction_after: Duration,
+    /// After how long without an answer the clients that read the past are made anew.
+    pub replace_silent_client_after: Duration,
     /// Seals the protected fields of events and snapshots; `None` = there are none.
     pub sealer: Option<Arc<Sealer>>,
 }
@@ -164,6 +166,7 @@ impl Default for KafkaSettings {
             restore_threads: 2,
             keep_entries_for: Duration::from_hours(1),
             name_open_transaction_after: Duration::from_mins(1),
+            replace_silent_client_after: Duration::from_secs(10),
             sealer: None,
         }
     }

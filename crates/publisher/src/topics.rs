@@ -10,7 +10,7 @@ pub mod access;
 mod admin;
 mod policy;
 
-pub use admin::{TopicsError, apply, check, check_hints, retention, verify_layout};
+pub use admin::{TopicsError, apply, apply_telling, check, check_hints, retention, verify_layout};
 pub use policy::{Actual, Finding, TopicPolicy, findings, layout_findings, policies};
 
 /// What became of one topic.

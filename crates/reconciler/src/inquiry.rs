@@ -12,13 +12,16 @@ use tokio::sync::{mpsc, oneshot};
 /// Questions that may wait.
 const WAITING: usize = 16;
 
+/// Which partition a key goes to, of so many; the loop knows how many, and not how they are chosen.
+pub type Partitioner = fn(&[u8], i32) -> i32;
+
 /// One question, with the way back.
 #[derive(Debug)]
 pub enum Ask {
     /// How everything is.
     Overview(oneshot::Sender<Overview>),
-    /// What is known of one submission on this partition.
-    Key(i32, Key, oneshot::Sender<KeyView>),
+    /// What is known of one submission.
+    Key(Key, Partitioner, oneshot::Sender<KeyView>),
     /// Charges one request to a project's budget, or says when there is room.
     Spend(String, oneshot::Sender<Result<(), Time>>),
 }
@@ -40,8 +43,8 @@ impl Inquiry {
     }
 
     /// As [`Inquiry::overview`], of one submission.
-    pub async fn key(&self, partition: i32, key: &Key) -> Option<KeyView> {
-        self.ask(|reply| Ask::Key(partition, key.clone(), reply)).await
+    pub async fn key(&self, key: &Key, partitioner: Partitioner) -> Option<KeyView> {
+        self.ask(|reply| Ask::Key(key.clone(), partitioner, reply)).await
     }
 
     /// Charges one request, or says when there is room again.

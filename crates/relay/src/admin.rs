@@ -7,8 +7,11 @@
 
 pub(crate) mod api;
 pub mod guard;
+mod lookup;
 mod problem;
+mod redrive;
 mod status;
+mod submissions;
 mod tails;
 
 use crate::health::{Health, Verdict};

@@ -4,7 +4,9 @@
 
 mod operate;
 
-pub use operate::{Backfill, Doctor, Erase, LedgerCommand, Lookup, Rebuild, Reconcile, Redrive, Verify};
+pub use operate::{
+    AdminAt, Backfill, Doctor, Erase, Explain, LedgerCommand, Lookup, Rebuild, Reconcile, Redrive, Status, Verify,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use publisher::topics::access::Role as Access;
@@ -41,6 +43,10 @@ pub enum Command {
     Config(ConfigCommand),
     /// Ask ARGOS a few harmless questions; say which settings hold. Changes nothing.
     Doctor(Doctor),
+    /// Say how a running replica is, and what wants attention.
+    Status(Status),
+    /// Say why one submission is where it is, as a timeline.
+    Explain(Explain),
     /// Ask ARGOS for all submissions of one person.
     Lookup(Lookup),
     /// Have one submission looked at now.

@@ -182,6 +182,15 @@ impl World {
         pairs
     }
 
+    /// Every version that was ever true, oldest first, each with the moment since when.
+    pub fn versions(&self, project: &str, id: &str) -> Vec<(i64, TruthView)> {
+        let inner = self.lock();
+        let Some(submission) = inner.rooms.get(project).and_then(|room| room.submissions.get(id)) else {
+            return Vec::new();
+        };
+        submission.versions.iter().map(|(since, state)| (*since, view_of(submission, state))).collect()
+    }
+
     /// The submission now; `None` only if it was never made.
     pub(crate) fn view(&self, project: &str, id: &str) -> Option<View> {
         let inner = self.lock();
@@ -251,8 +260,11 @@ fn submission_mut<'a>(inner: &'a mut Inner, project: &str, id: &str) -> Result<&
 }
 
 fn truth_view(submission: &Submission) -> Option<TruthView> {
-    let state = submission.now()?;
-    Some(TruthView {
+    Some(view_of(submission, submission.now()?))
+}
+
+fn view_of(submission: &Submission, state: &State) -> TruthView {
+    TruthView {
         id: submission.fixed.id.clone(),
         user_id: submission.fixed.user_id(),
         kyc_status: state.kyc_word().to_owned(),
@@ -267,5 +279,5 @@ fn truth_view(submission: &Submission) -> Option<TruthView> {
         absent: state.is_absent(),
         aml_noticed: submission.aml_noticed,
         aml_told: submission.aml_told,
-    })
+    }
 }

@@ -11,7 +11,7 @@ use tests::{API_KEY, PROJECT, TOKEN, broker, check, simulator, topics, wall_cloc
 const NO_KAFKA: &str = "127.0.0.1:1";
 
 /// Runs a command off the runtime: the simulator runs on it.
-async fn run(replica: &Replica, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(super) async fn run(replica: &Replica, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = replica.prepared(arguments);
     let output = tokio::task::spawn_blocking(move || command.output()).await.expect("it ran").expect("it runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
@@ -19,7 +19,7 @@ async fn run(replica: &Replica, arguments: &[&str]) -> (Option<i32>, String, Str
 }
 
 /// The same with `--output json`, read.
-async fn json(replica: &Replica, arguments: &[&str]) -> (Option<i32>, Value) {
+pub(super) async fn json(replica: &Replica, arguments: &[&str]) -> (Option<i32>, Value) {
     let (code, out, err) = run(replica, &[arguments, &["--output", "json"]].concat()).await;
     let document = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
     (code, document)
@@ -31,7 +31,7 @@ async fn argos(project: Project, list: ListShape) -> Simulator {
     Simulator::start(listener, config, wall_clock()).expect("the simulator starts")
 }
 
-fn create(sim: &Simulator, count: usize) -> Vec<String> {
+pub(super) fn create(sim: &Simulator, count: usize) -> Vec<String> {
     let ids: Vec<String> = (0..count).map(|_| sim.world().new_id()).collect();
     for id in &ids {
         sim.world().create(PROJECT, id).expect("it is new");
@@ -177,7 +177,7 @@ async fn service(prefix: &str, count: usize) -> Option<(Setup, Simulator, Replic
     Some((setup, sim, replica, ids))
 }
 
-fn key(id: &str) -> String {
+pub(super) fn key(id: &str) -> String {
     format!("{PROJECT}/{id}")
 }
 
@@ -284,7 +284,7 @@ async fn redrive_reconciles_what_was_given_up() {
 }
 
 /// As the service writes one, without waiting for ten failures.
-async fn dead_letter(setup: &Setup, id: &str) {
+pub(super) async fn dead_letter(setup: &Setup, id: &str) {
     use rdkafka::message::{Header, OwnedHeaders};
     use rdkafka::producer::{FutureProducer, FutureRecord};
     let producer: FutureProducer =

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tests::service::{Replica, Setup};
 use tests::{PROJECT, TOKEN, broker, check, simulator};
 
-/// How many kills; `KILLS=30` for the long form, which `make chaos` runs.
+/// How many kills; `KILLS=30` for the long form, which `make kills` runs.
 fn kills() -> usize {
     std::env::var_os("KILLS").and_then(|value| value.to_str()?.parse().ok()).unwrap_or(8)
 }

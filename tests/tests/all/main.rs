@@ -6,6 +6,7 @@ mod commands;
 mod confirm;
 mod docs;
 mod door;
+mod explain;
 mod kills;
 mod map;
 mod metrics;

@@ -176,7 +176,7 @@ impl<'a> Restorer<'a> {
         let mut expired = Vec::new();
         let live = self.start_of(job, Lane::Live, live_committed, &mut expired)?;
         let bulk = self.start_of(job, Lane::Bulk, bulk_committed, &mut expired)?;
-        let (low, target) = self.ask(job, || self.raw.fetch_watermarks(&names.ledger, job.partition, QUESTION))?;
+        let (low, target) = self.ask(job, || watermarks(&self.raw, &names.ledger, job.partition))?;
         // A broker that has just come back may show an end below what was read from it before.
         let target = target.max(job.from.unwrap_or(low));
         let mut awaited = vec![(names.ledger.clone(), job.partition, target)];
@@ -186,7 +186,7 @@ impl<'a> Restorer<'a> {
             // With as many partitions as the ledger, a key has the same number everywhere.
             let numbers = if count == ledger { job.partition..job.partition + 1 } else { 0..count };
             for partition in numbers {
-                let (_, end) = self.ask(job, || self.raw.fetch_watermarks(topic, partition, QUESTION))?;
+                let (_, end) = self.ask(job, || watermarks(&self.raw, topic, partition))?;
                 awaited.push((topic.clone(), partition, end));
             }
         }
@@ -245,13 +245,19 @@ impl<'a> Restorer<'a> {
         }
     }
 
-    /// Asks until there is an answer; the broker may be away for long.
+    /// Whether a client was asked in vain for so long that it may be at fault itself, and not the brokers.
+    fn is_doubted(&self, since: Instant) -> bool {
+        since.elapsed() >= self.shared.settings.replace_silent_client_after
+    }
+
+    /// Asks until there is an answer, with new clients from time to time; the broker may be away for long.
     fn ask<T>(&self, job: &Job, question: impl Fn() -> Result<T, KafkaError>) -> Result<T, Stop> {
+        let since = Instant::now();
         loop {
             self.check(job)?;
             match question() {
                 Ok(answer) => return Ok(answer),
-                Err(error) if errors::ends_consumer(&error) => {
+                Err(error) if errors::ends_consumer(&error) || self.is_doubted(since) => {
                     return Err(Stop::Broken(error.to_string()));
                 }
                 Err(error) => {
@@ -270,7 +276,7 @@ impl<'a> Restorer<'a> {
     }
 
     fn last_stable(&self, job: &Job, topic: &str, partition: i32) -> Result<i64, Stop> {
-        self.ask(job, || self.committed.fetch_watermarks(topic, partition, QUESTION)).map(|(_, end)| end)
+        self.ask(job, || watermarks(&self.committed, topic, partition)).map(|(_, end)| end)
     }
 
     fn stable_offsets(&self, job: &Job) -> Result<(Option<i64>, Option<i64>), Stop> {
@@ -301,7 +307,7 @@ impl<'a> Restorer<'a> {
         expired: &mut Vec<(Lane, u64)>,
     ) -> Result<i64, Stop> {
         let topic = self.shared.topic(Topic::of_lane(lane));
-        let look = || self.ask(job, || self.raw.fetch_watermarks(topic, job.partition, QUESTION));
+        let look = || self.ask(job, || watermarks(&self.raw, topic, job.partition));
         let (mut low, mut high) = look()?;
         let Some(offset) = committed else {
             return Ok(low);
@@ -342,11 +348,12 @@ impl<'a> Restorer<'a> {
 
     fn read_assigned(&self, job: &Job, from: i64, meter: &mut Meter) -> Result<i64, Stop> {
         let (mut next, mut chunk) = (from, Chunk::default());
+        let mut heard = Instant::now();
         loop {
             self.check(job)?;
             match self.committed.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
-                    next = message.offset() + 1;
+                    (next, heard) = (message.offset() + 1, Instant::now());
                     chunk.take(&message)?;
                     if chunk.entries.len() >= CHUNK {
                         self.hand_on(job, &mut chunk)?;
@@ -363,6 +370,9 @@ impl<'a> Restorer<'a> {
                         return Err(Stop::Broken(error.to_string()));
                     }
                     tracing::debug!(partition = job.partition, error = %error, "reading the ledger goes on");
+                }
+                None if self.is_doubted(heard) => {
+                    return Err(Stop::Broken("nothing was heard of the ledger".to_owned()));
                 }
                 None => {
                     self.hand_on(job, &mut chunk)?;
@@ -389,6 +399,16 @@ impl<'a> Restorer<'a> {
         ];
         told.into_iter().flatten().try_for_each(|event| self.events.blocking_send(event).map_err(|_| Stop::Void))
     }
+}
+
+/// Start and end of a partition's log. A client that was told once of a partition without a leader, or whose leader it
+/// has given up since, says `UnknownPartition` for as long as it believes that, 15 minutes by default: it is told anew.
+fn watermarks(client: &BaseConsumer<Ear>, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
+    let found = client.fetch_watermarks(topic, partition, QUESTION);
+    if let Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownPartition)) = found {
+        client.fetch_metadata(Some(topic), QUESTION)?;
+    }
+    found
 }
 
 /// What was read and not handed on yet.
@@ -418,5 +438,49 @@ impl Chunk {
         let entry = message.payload().map(Entry::decode).transpose().map_err(|error| unreadable(&error))?;
         self.entries.push((key, entry));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::mocking::MockCluster;
+
+    /// Asks for the end of a partition that had no leader when the client first heard of it, and `has_one` since.
+    fn ask(has_one: bool, patience: Duration) -> Result<(i64, i64), Stop> {
+        // In-process brokers suffice: what counts is what librdkafka makes of what it was told.
+        let cluster = MockCluster::new(1).unwrap();
+        let settings = KafkaSettings {
+            bootstrap_servers: cluster.bootstrap_servers(),
+            replace_silent_client_after: patience,
+            ..KafkaSettings::default()
+        };
+        let ledger = settings.names().ledger;
+        cluster.create_topic(&ledger, 1, 1).unwrap();
+        cluster.partition_leader(&ledger, 0, None).unwrap();
+        let metrics = crate::stats::KafkaMetrics::register(&prometheus::Registry::new()).unwrap();
+        let shared = Shared::new(settings, metrics, || models::Time::from_millis(0));
+        let now = Instant::now();
+        assert!(lock(&shared.table).hold(0, now));
+        let epoch = lock(&shared.table).announce(0, now, Duration::ZERO).unwrap().epoch;
+        let (events, _told) = tokio::sync::mpsc::channel(1);
+        let restorer = Restorer::new(&shared, &events).unwrap();
+        restorer.raw.fetch_watermarks(&ledger, 0, QUESTION).unwrap_err();
+        if has_one {
+            cluster.partition_leader(&ledger, 0, Some(1)).unwrap();
+        }
+        let job = Job { partition: 0, epoch, from: None, asked: now };
+        restorer.ask(&job, || watermarks(&restorer.raw, &ledger, 0))
+    }
+
+    #[test]
+    fn a_leader_that_was_away_is_found_again() {
+        assert!(matches!(ask(true, Duration::from_mins(1)), Ok((0, 0))));
+    }
+
+    #[test]
+    fn a_client_that_is_asked_in_vain_is_given_up() {
+        let answer = ask(false, Duration::from_millis(300));
+        assert!(matches!(answer, Err(Stop::Broken(why)) if why.contains("UnknownPartition")));
     }
 }

@@ -85,6 +85,11 @@ async fn blocking<T: Send + 'static>(
 
 /// Creates the topics that are missing, records the ledger's layout if it is not recorded, and reports on all.
 pub async fn apply(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError> {
+    apply_telling(settings, |_, _| {}).await
+}
+
+/// As [`apply`]; `tell` hears how many partitions are there, and of how many.
+pub async fn apply_telling(settings: &KafkaSettings, tell: impl Fn(i32, i32)) -> Result<TopicsReport, TopicsError> {
     let policies = policies(settings);
     let client: AdminClient<DefaultClientContext> = settings.client("topics").create()?;
     let there = partition_counts(settings, &policies).await?;
@@ -97,6 +102,8 @@ pub async fn apply(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError
     let new: Vec<NewTopic<'_>> = new.collect();
     let mut created = Vec::new();
     if !new.is_empty() {
+        let of = policies.iter().map(|policy| policy.partitions).sum();
+        tell(there.values().sum::<i32>().min(of), of);
         let options = AdminOptions::new().operation_timeout(Some(QUESTION)).request_timeout(Some(QUESTION));
         for result in client.create_topics(&new, &options).await? {
             match result {
@@ -108,7 +115,7 @@ pub async fn apply(settings: &KafkaSettings) -> Result<TopicsReport, TopicsError
                 }
             }
         }
-        wait_for(settings, &policies).await?;
+        wait_for(settings, &policies, &tell).await?;
     }
     if recorded(settings).await?.is_none() {
         let ledger = settings.names().ledger;
@@ -249,11 +256,17 @@ pub async fn retention(settings: &KafkaSettings, topic: &str) -> Result<Option<D
 }
 
 /// Until every broker asked knows all topics.
-async fn wait_for(settings: &KafkaSettings, policies: &[TopicPolicy]) -> Result<(), TopicsError> {
+async fn wait_for(
+    settings: &KafkaSettings,
+    policies: &[TopicPolicy],
+    tell: &impl Fn(i32, i32),
+) -> Result<(), TopicsError> {
     let deadline = Instant::now() + QUESTION;
     loop {
         let counts = partition_counts(settings, policies).await?;
         let all = policies.iter().all(|policy| counts.get(&policy.name).is_some_and(|count| *count > 0));
+        let made = policies.iter().filter_map(|policy| counts.get(&policy.name)).sum();
+        tell(made, policies.iter().map(|policy| policy.partitions).sum());
         if all || Instant::now() >= deadline {
             return Ok(());
         }

@@ -335,3 +335,26 @@ fn deletions_are_capped_by_project() {
     let standings = queue.standings_to_write(at(6));
     assert!(standings.iter().any(|(_, project, standing)| project == "acme" && standing.deletions == 10));
 }
+
+/// A lookup by an operator takes from the same bucket and quota, waits as long, and is never the breaker's probe.
+#[test]
+fn a_lookup_is_charged_like_any_request() {
+    let mut queue = queue(2.0);
+    assert_eq!((queue.spend("acme", at(0)), queue.spend("acme", at(0))), (Ok(()), Ok(())));
+    let until = queue.spend("acme", at(0)).unwrap_err();
+    assert!(until > at(0) && until <= at(510), "{until}");
+    assert_eq!(queue.spend("acme", at(510)), Ok(()));
+    assert_eq!(queue.view("acme", at(510)).unwrap().spent, 3);
+    fill(&mut queue, Class::Live, "l", 1);
+    assert!(matches!(next(&mut queue, 511), Next::Wait(_)), "the look waits for what was charged");
+
+    queue.record("beta", false, Some(&denied()), at(0));
+    let view = queue.view("beta", at(0)).unwrap();
+    assert_eq!((view.breaker, view.opened.unwrap().0), ("open", at(0)));
+    assert!(queue.spend("beta", at(0)).unwrap_err() > at(0));
+    // The pause is over: the next look is the probe, and a lookup still is not.
+    assert!(queue.spend("beta", at(10 * 60_000)).is_err());
+    assert!(queue.spend("other", at(0)).is_err());
+    queue.release_all(at(0));
+    assert!(queue.spend("acme", at(5_000)).is_err(), "without a partition there is no share");
+}

@@ -12,7 +12,10 @@ impl State {
     pub fn answer(&mut self, ask: Ask, now: Time) {
         match ask {
             Ask::Overview(reply) => drop(reply.send(self.overview(now))),
-            Ask::Key(partition, key, reply) => drop(reply.send(self.view(partition, &key))),
+            Ask::Key(key, partitioner, reply) => {
+                let partition = self.total.map(|total| partitioner(key.as_str().as_bytes(), total));
+                drop(reply.send(self.view(partition, &key)));
+            }
             Ask::Spend(project, reply) => drop(reply.send(self.queue.spend(&project, now))),
         }
     }
@@ -83,8 +86,8 @@ impl State {
         Sweep::ALL.iter().filter_map(view).collect()
     }
 
-    fn view(&self, partition: i32, key: &Key) -> KeyView {
-        let held = self.partitions.get(&partition).filter(|held| held.running);
+    fn view(&self, partition: Option<i32>, key: &Key) -> KeyView {
+        let held = partition.and_then(|partition| self.partitions.get(&partition)).filter(|held| held.running);
         let work = held.and_then(|held| held.work.get(key)).map(|work| match work.phase {
             Phase::Queued(_) => Standing::Queued,
             Phase::Running => Standing::Asked,

@@ -8,7 +8,7 @@
 //! is the same for outsiders, held to this by tests.
 
 use super::problem::Problem;
-use super::{guard, status, tails};
+use super::{guard, lookup, redrive, status, submissions, tails};
 use crate::config::Config;
 use crate::health::Health;
 use crate::operate::series::{self, Series};
@@ -16,7 +16,7 @@ use argos::Client;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use futures::future::BoxFuture;
 use models::{Hint, Key, Lane, SinkError, Time};
 use prometheus::Registry;
@@ -185,6 +185,20 @@ impl Api {
     }
 }
 
+/// Every route below `/api/v1`, as the `OpenAPI` document has to have it.
+#[cfg(test)]
+pub(super) const ROUTES: [(&str, &str); 9] = [
+    ("GET", "/status"),
+    ("GET", "/series"),
+    ("GET", "/events"),
+    ("GET", "/dead-letters"),
+    ("POST", "/dead-letters/redrive"),
+    ("GET", "/submissions/{project}/{id}"),
+    ("POST", "/submissions/{project}/{id}/reconcile"),
+    ("POST", "/submissions/{project}/{id}/erase"),
+    ("POST", "/lookup"),
+];
+
 /// All routes of `/api/v1`, behind the guard.
 pub(crate) fn routes(api: Arc<Api>, tokens: Option<guard::Tokens>) -> Router {
     let routes = Router::new()
@@ -192,6 +206,11 @@ pub(crate) fn routes(api: Arc<Api>, tokens: Option<guard::Tokens>) -> Router {
         .route("/series", get(status::series))
         .route("/events", get(tails::events))
         .route("/dead-letters", get(tails::dead_letters))
+        .route("/dead-letters/redrive", post(redrive::redrive))
+        .route("/submissions/{project}/{id}", get(submissions::explain))
+        .route("/submissions/{project}/{id}/reconcile", post(submissions::reconcile))
+        .route("/submissions/{project}/{id}/erase", post(submissions::erase))
+        .route("/lookup", post(lookup::lookup))
         .fallback(|| async { Problem::not_found("no such question; see contracts/openapi/admin.yaml") })
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(BODY))
@@ -203,3 +222,11 @@ async fn not_allowed() -> Response {
     let message = "this path takes another method";
     Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).into_response()
 }
+
+#[cfg(test)]
+#[path = "api_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "openapi_tests.rs"]
+mod openapi_tests;

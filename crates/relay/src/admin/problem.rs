@@ -1,6 +1,7 @@
 //! What goes wrong with a question, as an answer: a status, a word, and what to do.
 
 use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use models::{LookError, SinkError};
@@ -81,6 +82,28 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+/// What was sent is not told back: it may name a person.
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Problem {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is over 16 KiB");
+        }
+        Problem::bad("the body is not what this path takes: see contracts/openapi/admin.yaml")
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(_: QueryRejection) -> Problem {
+        Problem::bad("the query is not what this path takes: see contracts/openapi/admin.yaml")
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(_: PathRejection) -> Problem {
+        Problem::bad("the path is not well-formed")
     }
 }
 

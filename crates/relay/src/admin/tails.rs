@@ -24,7 +24,7 @@ pub(super) struct Asked {
 
 impl Asked {
     fn read(asked: Result<Query<Asked>, QueryRejection>, api: &Api) -> Result<(usize, Option<String>), Problem> {
-        let Query(asked) = asked.map_err(|error| Problem::bad(error.body_text()))?;
+        let Query(asked) = asked?;
         let limit = asked.limit.unwrap_or(USUAL);
         if !(1..=MOST).contains(&limit) {
             return Err(Problem::bad(format!("limit must be from 1 to {MOST}")));

@@ -7,6 +7,7 @@ use crate::config::durations::parse_duration;
 use clap::{Args, Subcommand};
 use models::{Key, ProjectId, Time};
 use secrecy::SecretString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Arguments of `doctor`.
@@ -18,6 +19,48 @@ pub struct Doctor {
     /// Only this project; else each one that is configured.
     #[arg(long, value_parser = project)]
     pub project: Option<ProjectId>,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: OutputForm,
+}
+
+/// Where a replica answers operators.
+#[derive(Debug, Args)]
+pub struct AdminAt {
+    /// Its admin listener, such as http://127.0.0.1:9464; else the one of the configuration.
+    #[arg(long, value_name = "URL")]
+    pub admin: Option<String>,
+    /// A file with its bearer token in the first line; else what the configuration has.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Which replica.
+    #[command(flatten)]
+    pub at: AdminAt,
+    /// The form of the result.
+    #[command(flatten)]
+    pub output: OutputForm,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// `<project>/<submission_id>`.
+    #[arg(value_parser = key)]
+    pub key: Key,
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Which replica.
+    #[command(flatten)]
+    pub at: AdminAt,
     /// The form of the result.
     #[command(flatten)]
     pub output: OutputForm,

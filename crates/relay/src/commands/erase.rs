@@ -7,6 +7,7 @@ use super::follow::{Came, Follow};
 use super::support::{self, Ended, Sender};
 use crate::cli::{Erase, Exit};
 use crate::config::{Config, Environment};
+use crate::operate::hints;
 use models::{Key, Lane, Time};
 use publisher::reading::{Start, TopicReader, name_of};
 use publisher::record::Topic;
@@ -85,8 +86,7 @@ fn work(arguments: &Erase, config: &Config, out: &mut impl Write) -> Result<Exit
         text.push_str("it was erased before\n");
         ("erased_before", Exit::Done, None)
     } else if arguments.yes {
-        let mut hint = support::operators_hint(key);
-        hint.erase = true;
+        let hint = hints::erase(key, support::now());
         Sender::open(config)?.hint(key, Lane::Live, &hint)?;
         let erased = wait_for_grave(&mut follow, arguments.timeout)?;
         text.push_str(if erased {

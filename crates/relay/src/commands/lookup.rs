@@ -3,12 +3,12 @@
 use super::support::{self, Ended};
 use crate::cli::{Exit, Lookup};
 use crate::config::{Config, Environment};
-use argos::lookup::{Found, Person};
-use models::{KycStatus, Time};
+use crate::operate::person;
+use argos::lookup::Person;
+use models::Time;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 
@@ -33,9 +33,7 @@ fn work(arguments: &Lookup, config: &Config, out: &mut impl Write) -> Result<Exi
         _ => return Err(Ended::Usage("give either --user or --email".to_owned())),
     };
     let client = support::client(config)?;
-    let mut found = support::runtime()?.block_on(client.find(&project.id, &person))?;
-    found.sort_by_key(|one| Reverse(one.created_at));
-    let valid = valid(&found);
+    let (found, valid) = support::runtime()?.block_on(person::find(&client, &project.id, &person))?;
     let mut text = format!("{} submissions, newest first\n", found.len());
     for (at, one) in found.iter().enumerate() {
         let time = |time: Option<Time>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
@@ -68,12 +66,6 @@ fn given(argument: &SecretString, input: impl Read) -> Result<SecretString, Ende
     let text = text.filter(|text| bytes.len() <= LONGEST && !text.contains('\n'));
     text.map(SecretString::from)
         .ok_or_else(|| Ended::Usage(format!("standard input must hold one line of text, {LONGEST} bytes at most")))
-}
-
-/// Whose result holds: the latest approved one, not the newest (ARGOS protocol, section 6).
-fn valid(found: &[Found]) -> Option<usize> {
-    let approved = found.iter().enumerate().filter(|(_, one)| one.kyc_status == KycStatus::Approved);
-    approved.max_by_key(|(_, one)| one.decided_at.or(one.updated_at).or(one.created_at)).map(|(at, _)| at)
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! One file for each command: it reads its arguments, does its work through the other rooms, and says how it ended.
 
 mod acls;
+mod ask;
 mod backfill;
 mod config_check;
 #[cfg(feature = "dev")]
 mod demo;
 mod doctor;
 mod erase;
+mod explain;
 mod follow;
 mod lookup;
 mod progress;
@@ -16,6 +18,7 @@ mod redrive;
 mod serve;
 #[cfg(feature = "dev")]
 mod simulate;
+mod status;
 mod support;
 mod topics;
 mod verify;
@@ -40,6 +43,8 @@ pub fn run(cli: &Cli, environment: &Environment, out: &mut impl Write, err: &mut
         Command::Simulate(simulate) => simulate::run(simulate, out),
         Command::Config(ConfigCommand::Check(check)) => config_check::run(check, environment, out, err),
         Command::Doctor(doctor) => doctor::run(doctor, environment, out, err),
+        Command::Status(status) => status::run(status, environment, out, err),
+        Command::Explain(explain) => explain::run(explain, environment, out, err),
         Command::Lookup(lookup) => lookup::run(lookup, environment, out, err),
         Command::Reconcile(reconcile) => reconcile::run(reconcile, environment, out, err),
         Command::Backfill(backfill) => backfill::run(backfill, environment, out, err),

@@ -33,6 +33,12 @@ impl Progress {
         Progress { bar, plain: None }
     }
 
+    /// Without plain lines elsewhere: for what mostly takes no time.
+    pub(super) fn only_on_a_terminal(mut self) -> Progress {
+        self.plain = None;
+        self
+    }
+
     /// Replaces what is told.
     pub(super) fn say(&self, text: &str) {
         self.bar.set_message(text.to_owned());

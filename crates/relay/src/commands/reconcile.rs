@@ -6,6 +6,7 @@ use super::follow::{Came, Follow, Seen};
 use super::support::{self, Ended, Sender};
 use crate::cli::{Exit, Reconcile};
 use crate::config::{Config, Environment};
+use crate::operate::hints;
 use models::{CheckReason, Entry, GraveReason, Lane};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -29,7 +30,7 @@ fn work(arguments: &Reconcile, config: &Config, out: &mut impl Write) -> Result<
     if follow.as_ref().is_some_and(|follow| follow.entry.as_ref().is_some_and(|entry| entry.is_erased())) {
         return Err(Ended::Usage(format!("{key} is erased: it is never looked at again")));
     }
-    let hint = support::operators_hint(key);
+    let hint = hints::look(key, support::now());
     sender.hint(key, Lane::Live, &hint)?;
     let came = follow.map(|mut follow| follow.wait(arguments.timeout)).transpose()?;
     let mut text = format!("{key}: hint {} is acknowledged\n", hint.id);

@@ -6,11 +6,10 @@
 use super::support::{self, Ended, Sender};
 use crate::cli::{Exit, Redrive};
 use crate::config::{Config, Environment};
-use models::{Key, Lane};
-use publisher::reading::{Received, Start, TopicReader};
-use publisher::record::Topic;
+use crate::operate::hints;
+use crate::operate::letters::{self, Letters, Wanted};
+use models::Lane;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 /// Exit 0 once all hints are acknowledged, 69 if Kafka does not answer.
@@ -23,68 +22,29 @@ pub(super) fn run(
     support::with_config(&arguments.config, environment, err, |config, _| work(arguments, &config, out))
 }
 
-/// What was read.
-#[derive(Default)]
-struct Letters {
-    /// Each submission once.
-    keys: BTreeSet<Key>,
-    read: u64,
-    /// Left out by `--project` or `--reason`.
-    other: u64,
-    /// Without a submission that could be looked at.
-    without_key: u64,
-    by_reason: BTreeMap<String, u64>,
-}
-
-impl Letters {
-    fn take(&mut self, letter: &Received, arguments: &Redrive, config: &Config) {
-        self.read += 1;
-        let reason = letter.header("argos_relay.reason").unwrap_or("unknown");
-        let key = letter.key.as_deref().and_then(|text| Key::parse(text).ok());
-        let of_project = |wanted: &models::ProjectId| key.as_ref().is_some_and(|key| key.project() == wanted.as_str());
-        let wanted = arguments.project.as_ref().is_none_or(of_project)
-            && arguments.reason.as_ref().is_none_or(|wanted| wanted == reason);
-        if !wanted {
-            self.other += 1;
-            return;
-        }
-        // A hint for a project that is not configured would only be dead-lettered again.
-        let Some(key) = key.filter(|key| support::project(config, key.project()).is_ok()) else {
-            self.without_key += 1;
-            return;
-        };
-        *self.by_reason.entry(reason.to_owned()).or_default() += 1;
-        self.keys.insert(key);
-    }
-}
-
 fn work(arguments: &Redrive, config: &Config, out: &mut impl Write) -> Result<Exit, Ended> {
     if let Some(project) = &arguments.project {
         support::project(config, project.as_str())?;
     }
-    let settings = config.kafka.settings();
-    let group = format!("{}-redrive", settings.group_id);
-    let all = arguments.project.is_none() && arguments.reason.is_none();
-    let keeps = all && !arguments.dry_run;
-    let begin = if arguments.from_start { Start::Beginning } else { Start::Kept(group) };
-    let mut reader = TopicReader::open(&settings, Topic::DeadLetters, &begin)?;
-    let mut letters = Letters::default();
-    let limit = arguments.limit.unwrap_or(u64::MAX);
-    reader.read_to_end(|letter| {
-        letters.take(&letter, arguments, config);
-        (letters.keys.len() as u64) < limit
-    })?;
+    let wanted = Wanted {
+        project: arguments.project.clone(),
+        key: None,
+        reason: arguments.reason.clone(),
+        limit: arguments.limit,
+        from_start: arguments.from_start,
+    };
+    let letters = letters::letters(config, &wanted)?;
     if !arguments.dry_run && !letters.keys.is_empty() {
         let sender = Sender::open(config)?;
         for key in &letters.keys {
-            sender.hint(key, Lane::Bulk, &support::operators_hint(key))?;
+            sender.hint(key, Lane::Bulk, &hints::look(key, support::now()))?;
         }
     }
-    if keeps && !arguments.from_start {
-        reader.keep()?;
+    if !arguments.dry_run {
+        letters.keep(&wanted)?;
     }
     let sent = if arguments.dry_run { 0 } else { letters.keys.len() };
-    let text = as_text(&letters, sent, arguments.dry_run, all);
+    let text = as_text(&letters, sent, arguments.dry_run, wanted.all());
     let document = json!({
         "dead_letters": letters.read, "submissions": letters.keys.len(), "sent": sent, "left_out": letters.other,
         "without_submission": letters.without_key, "by_reason": letters.by_reason,

@@ -176,11 +176,6 @@ impl Sender {
     }
 }
 
-/// An operator's hint of this moment.
-pub(super) fn operators_hint(key: &Key) -> Hint {
-    Hint::of_operator(key, now(), fastrand::u64(..))
-}
-
 /// How many requests a second a command may make: what was asked for, and never more than the service itself may.
 pub(super) fn rate(asked: f64, project: &Project) -> f64 {
     asked.min(project.requests_per_second)

@@ -1,5 +1,6 @@
 //! `topics apply` and `topics check`: the topics that the promises rest on.
 
+use super::progress::Progress;
 use crate::cli::{Exit, Output, Topics};
 use crate::config::{Config, Environment};
 use crate::telemetry::chain;
@@ -40,7 +41,13 @@ pub(super) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         match mode {
-            Mode::Apply => topics::apply(&settings).await,
+            Mode::Apply => {
+                let tell = Progress::new(arguments.output.output == Output::Text).only_on_a_terminal();
+                let made = |made, of| tell.say(&format!("{made} of {of} partitions are there"));
+                let report = topics::apply_telling(&settings, made).await;
+                tell.end();
+                report
+            }
             Mode::Check => topics::check(&settings).await,
         }
     });
