@@ -8,7 +8,7 @@ KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help contracts build demo test alerts lint fmt doc deny advisories fuzz sim sim-mutants model console chaos kills bench image consumers helm kafka-up kafka-down clean
+.PHONY: help contracts build demo test alerts lint fmt doc deny advisories fuzz sim sim-mutants model console chaos kills upgrade bench image consumers helm kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,11 @@ kills: ## Kills replicas 30 times under load (KILLS=n for more), with one real K
 	@tests/prerequisites.sh $(NEEDS) java mvn
 	cargo build --workspace --all-targets $(FEATURES)
 	KILLS=$(or $(KILLS),30) tests/with_broker.sh cargo test --workspace $(FEATURES) --test all -- --nocapture kills
+
+upgrade: ## Rolls from another build to this one and back, under load, with a real Kafka broker (FROM=git ref)
+	@tests/prerequisites.sh $(NEEDS) java mvn
+	cargo build --workspace --all-targets $(FEATURES)
+	FROM=$(FROM) tests/upgrade.sh $(FEATURES)
 
 bench: ## Runs the benchmarks with a real Kafka broker (ROWS=n for a list of another length than 100000)
 	@tests/prerequisites.sh $(NEEDS) java mvn

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use ingest::authenticate::Caller;
 use ingest::signature::Form;
 use ingest::{Methods, PathTokens, ProjectDoor, SignedBody, StandardWebhooks, TrustedProxies};
-use models::{Entry, Hint, Key, ProjectId, SubmissionId, Time};
+use models::{Entry, Hint, Key, Memo, ProjectId, SubmissionId, Time};
 use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -220,7 +220,11 @@ fn ledger_entry(bytes: &[u8]) -> bool {
     if let Ok(entry) = &entry {
         assert_eq!(Entry::decode(&entry.encode()).as_ref(), Ok(entry));
     }
-    layout.is_some() || entry.is_ok()
+    let memo = Memo::decode(bytes);
+    if let Ok(memo) = &memo {
+        assert_eq!(Memo::decode(&memo.encode()).as_ref(), Ok(memo));
+    }
+    layout.is_some() || entry.is_ok() || memo.is_ok()
 }
 
 /// A record of the hint topics, by a foreign producer.

@@ -145,6 +145,8 @@ pub fn binary() -> PathBuf {
 #[derive(Debug)]
 pub struct Replica {
     dir: TempDir,
+    /// The build that runs.
+    build: PathBuf,
     ingest: u16,
     admin: u16,
     over: Vec<(String, String)>,
@@ -159,7 +161,12 @@ impl Replica {
         let dir = TempDir::new().expect("a folder");
         std::fs::write(dir.path().join("relay.toml"), setup.file(instance, ingest, admin)).expect("the configuration");
         let over = setup.over.iter().map(|(key, value)| (format!("ARGOS_RELAY__{key}"), value.clone())).collect();
-        Replica { dir, ingest, admin, over, child: None, starts: 0 }
+        Replica { dir, build: binary(), ingest, admin, over, child: None, starts: 0 }
+    }
+
+    /// From its next start on it runs this build.
+    pub fn set_build(&mut self, build: &Path) {
+        build.clone_into(&mut self.build);
     }
 
     /// Runs `argos-relay ARGUMENTS --config FILE` to its end.
@@ -169,7 +176,7 @@ impl Replica {
 
     /// `argos-relay ARGUMENTS --config FILE`, not started yet.
     pub fn prepared(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(&self.build);
         command.args(arguments).arg("--config").arg(self.config()).envs(self.over.iter().cloned());
         command
     }

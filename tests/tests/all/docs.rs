@@ -35,17 +35,74 @@ fn cited(page: &str) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-#[test]
-fn every_test_that_the_threat_model_cites_exists() {
+fn all_tests() -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     for place in ["crates", "tests"] {
         tests_of(&root().join(place), &mut tests);
     }
+    tests
+}
+
+#[test]
+fn every_test_that_the_threat_model_cites_exists() {
+    let tests = all_tests();
     let page = std::fs::read_to_string(root().join("docs/threat-model.md")).expect("the page");
     let cited = cited(&page);
     assert!(cited.len() > 40, "{} tests are cited", cited.len());
     let missing: Vec<_> = cited.iter().filter(|name| !tests.contains(*name)).collect();
     assert!(missing.is_empty(), "docs/threat-model.md cites tests that do not exist: {missing:?}");
+}
+
+#[test]
+fn every_test_that_the_readme_cites_for_a_promise_exists() {
+    let tests = all_tests();
+    let page = std::fs::read_to_string(root().join("README.md")).expect("the page");
+    let promises = page.split_once("## What it promises").expect("the promises").1;
+    let cited = cited(promises.split("\n## ").next().unwrap_or_default());
+    assert!(cited.len() > 20, "{} tests are cited", cited.len());
+    let missing: Vec<_> = cited.iter().filter(|name| !tests.contains(*name)).collect();
+    assert!(missing.is_empty(), "README.md cites tests that do not exist: {missing:?}");
+}
+
+/// The tests that a page cites as `file: test` in backquotes, wherever they stand.
+fn cited_with_file(page: &str) -> Vec<(String, String)> {
+    let is_name =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let quoted = page.split('`').skip(1).step_by(2).filter_map(|text| text.split_once(": "));
+    let named = quoted.filter(|(_, name)| is_name(name));
+    named.map(|(file, name)| (file.to_owned(), name.to_owned())).collect()
+}
+
+/// The sources that a citation may mean: those whose path ends so, or the folder of a test.
+fn sources_of(file: &str, place: &Path, found: &mut String) {
+    for entry in std::fs::read_dir(place).expect("a folder").flatten() {
+        let path = entry.path();
+        let shown = path.strip_prefix(root()).expect("of the workspace").to_string_lossy().into_owned();
+        if path.is_dir() {
+            sources_of(file, &path, found);
+        } else if shown.ends_with(&format!("/{file}")) || shown.contains(&format!("/tests/{file}/")) {
+            *found += &std::fs::read_to_string(&path).unwrap_or_default();
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_proof_cites_exists() {
+    let page = std::fs::read_to_string(root().join("docs/proof.md")).expect("the page");
+    let cited = cited_with_file(&page);
+    assert!(cited.len() > 30, "{} tests are cited", cited.len());
+    let tests = all_tests();
+    let mut missing = BTreeSet::new();
+    for (file, name) in &cited {
+        let mut sources = String::new();
+        for place in ["crates", "tests"] {
+            sources_of(file, &root().join(place), &mut sources);
+        }
+        if !tests.contains(name) || !sources.contains(&format!("fn {name}(")) {
+            missing.insert(format!("{file}: {name}"));
+        }
+    }
+    assert!(missing.is_empty(), "docs/proof.md cites tests that do not exist: {missing:?}");
 }
 
 #[test]

@@ -17,3 +17,4 @@ mod private;
 mod rebuild;
 mod sealed;
 mod traces;
+mod upgrade;
