@@ -145,7 +145,7 @@ fn words(pairs: Vec<KeyValue>) -> impl Iterator<Item = (String, String)> {
 }
 
 fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
+    id.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn spans(body: &[u8]) -> Vec<Seen> {

@@ -235,7 +235,9 @@ impl<L: Ledger, T: TruthSource, S: HintSink> Reconciler<L, T, S> {
                 if let Some(mut hints) = self.state.on_page((&run, probe), &result, now) {
                     // What the rows lead to belongs to the page's trace.
                     let traceparent = trace.map(|trace| trace.to_string());
-                    hints.iter_mut().for_each(|(_, hint)| hint.traceparent.clone_from(&traceparent));
+                    for (_, hint) in &mut hints {
+                        hint.traceparent.clone_from(&traceparent);
+                    }
                     let sink = Arc::clone(&self.sink);
                     self.spawn(Under::Hints(run), async move { Done::Sent(send_all(&*sink, hints).await) });
                 }

@@ -101,7 +101,7 @@ impl Wiring {
         (self.traces, self.exporter) = traces::start(&self.config, &metrics)?;
         if let (Some(exporter), Some(given)) = (&self.exporter, &self.config.traces.headers) {
             let headers = exporter.headers();
-            self.secrets.watch_lines("traces.headers", given, move |new| headers.replace(&new));
+            self.secrets.watch_lines("traces.headers", given, move |new| headers.replace(new));
         }
         Ok(())
     }

@@ -23,15 +23,15 @@ async fn replica(setup: &mut Setup, endpoint: &str, more: &str) -> Replica {
     replica
 }
 
-async fn approved(sim: &Simulator) -> String {
+fn approved(sim: &Simulator) -> String {
     let id = sim.world().new_id();
-    sim.world().create(PROJECT, &id).unwrap();
-    sim.change(PROJECT, &id, &Change::Approve { by_hand: false }).unwrap();
+    sim.world().create(PROJECT, &id).expect("made");
+    sim.change(PROJECT, &id, &Change::Approve { by_hand: false }).expect("changed");
     id
 }
 
 async fn webhook(sim: &Simulator, replica: &Replica, id: &str, trigger: Trigger, header: &str) {
-    let body = sim.body(PROJECT, id, trigger, 0).unwrap().to_string();
+    let body = sim.body(PROJECT, id, trigger, 0).expect("a body").to_string();
     let url = format!("{}/webhooks/{PROJECT}/{TOKEN}", replica.target());
     let (status, answer) = http_post(&url, header, &body).await.expect("an answer");
     assert_eq!(status, 200, "{answer}");
@@ -50,7 +50,7 @@ async fn one_connected_trace(prefix: &str, endpoint: &str, collector: &Collector
     let sim = simulator(61).await;
     let mut setup = Setup::new(&bootstrap, prefix, sim.base_url());
     let mut replica = replica(&mut setup, endpoint, "sample_ratio = 1.0").await;
-    let id = approved(&sim).await;
+    let id = approved(&sim);
     let [first, second, third, fourth] = [1, 2, 3, 4].map(|number| caller(number, "01"));
     sim.faults().set(Faults { latency_ms: 3_000, ..Faults::default() });
     webhook(&sim, &replica, &id, Trigger::Approved, &first.1).await;
@@ -62,7 +62,7 @@ async fn one_connected_trace(prefix: &str, endpoint: &str, collector: &Collector
     for (_, header) in [&second, &third, &fourth] {
         webhook(&sim, &replica, &id, Trigger::Approved, header).await;
     }
-    let (quiet, unsampled) = (approved(&sim).await, caller(5, "00"));
+    let (quiet, unsampled) = (approved(&sim), caller(5, "00"));
     webhook(&sim, &replica, &quiet, Trigger::Approved, &unsampled.1).await;
     check::converged(&setup, &sim, Duration::from_mins(1)).await;
     sim.faults().set(Faults::default());
@@ -150,7 +150,7 @@ async fn without_its_collector_the_service_goes_on() {
     let endpoint = format!("http://127.0.0.1:{}", tests::free_port());
     let mut replica = replica(&mut setup, &endpoint, "sample_ratio = 1.0\nqueue = 8").await;
     for _ in 0..20 {
-        let id = approved(&sim).await;
+        let id = approved(&sim);
         webhook(&sim, &replica, &id, Trigger::Approved, "").await;
     }
     check::converged(&setup, &sim, Duration::from_mins(1)).await;
@@ -161,7 +161,7 @@ async fn without_its_collector_the_service_goes_on() {
         assert!(Instant::now() < until, "dropped {}, exported {}", spans("dropped").await, spans("exported").await);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(spans("exported").await, 0.0);
+    assert!(spans("exported").await < 1.0);
     assert_eq!(replica.terminate().await, Some(0), "{}", replica.logs());
     let told = replica.logs().lines().filter(|line| line.contains("collector does not take traces")).count();
     assert_eq!(told, 1, "{}", replica.logs());

@@ -156,7 +156,7 @@ async fn what_is_not_sampled_stays_so_to_the_event() {
 #[tokio::test(start_paused = true)]
 async fn a_timer_and_a_walk_begin_traces_of_their_own() {
     let (lab, book) = traced(Duration::from_millis(20));
-    let (stop, task) = lab.start_with(|rules| rules.sweeps.recent.every = Duration::from_secs(60));
+    let (stop, task) = lab.start_with(|rules| rules.sweeps.recent.every = Duration::from_mins(1));
     lab.world.set(&key(1), KycStatus::Pending);
     hint(&lab, &key(1), caller(7, 1)).await;
     lab.world.set(&key(2), KycStatus::Approved);
