@@ -59,7 +59,7 @@ async fn the_console_shows_explains_and_redrives_in_a_browser() {
     sim.change(PROJECT, letter, &Change::Reverse { approved: true, codes: &[] }).expect("it changes");
     dead_letter(&setup, letter).await;
 
-    let facts = json!({ "token": ADMIN_TOKEN, "project": PROJECT, "id": ids[1], "user": USER, "letter": letter });
+    let facts = json!({ "token": ADMIN_TOKEN, "project": PROJECT, "id": ids[5], "user": USER, "letter": letter });
     let mut command = Command::new(root().join("tests/console/run.sh"));
     command.arg(replica.admin_url()).arg(facts.to_string());
     let output = tokio::task::spawn_blocking(move || command.output()).await.expect("it ran").expect("the script runs");

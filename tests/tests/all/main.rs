@@ -4,6 +4,7 @@
 mod alerts;
 mod commands;
 mod confirm;
+mod console;
 mod docs;
 mod door;
 mod explain;
