@@ -157,7 +157,8 @@ mod tests {
                 "sweeps": [{ "name": "recent", "state": "running", "rows": 40, "estimate": 0.4, "started_at": at,
                     "finished_at": null, "due_at": null, "complete": null }]
             }],
-            "flow": { "webhooks": 1.24, "hints": 1.2, "coalesced": 0.1, "gets": 1.3, "events": 0.9, "commits": 3.1, "refused": 0.0 }
+            "flow": { "webhooks": 1.24, "hints": 1.2, "coalesced": 0.1, "gets": 1.3, "events": 0.9, "commits": 3.1, "refused": 0.0 },
+            "totals": { "webhooks": 12.0, "hints": 12.0, "coalesced": 1.0, "gets": 13.0, "events": 9.0, "commits": 31.0, "refused": 0.0 }
         });
         change(&mut told);
         serde_json::from_value(told).unwrap()
