@@ -12,7 +12,7 @@ if ! cargo +nightly fuzz --version >/dev/null 2>&1; then
     echo "No nightly with cargo-fuzz (rustup toolchain install nightly; cargo install cargo-fuzz): mutations of our own" >&2
     seed=${FUZZ_SEED:-$((RANDOM << 30 | RANDOM << 15 | RANDOM))}
     cd ..
-    FUZZ_SECONDS=$seconds FUZZ_SEED=$seed cargo test -p argos-relay --features argos-relay/dev --test fuzz -- --nocapture spoiled
+    FUZZ_SECONDS=$seconds FUZZ_SEED=$seed cargo test -p argos-relay --features argos-relay/dev,argos-relay/kafka-tls --test fuzz -- --nocapture spoiled
     exit
 fi
 

@@ -16,6 +16,9 @@ mod outage;
 mod poll;
 mod private;
 mod rebuild;
+mod rights;
 mod sealed;
+#[cfg(feature = "kafka-tls")]
+mod tls;
 mod traces;
 mod upgrade;
