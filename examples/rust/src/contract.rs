@@ -1,8 +1,8 @@
 //! The types of the contract, as `contract.sh` makes them out of contracts/schemas.
 
-#[expect(clippy::pedantic, unreachable_pub, reason = "generated")]
+#[expect(unreachable_pub, reason = "generated")]
 pub(crate) mod approved;
-#[expect(clippy::pedantic, unreachable_pub, reason = "generated")]
+#[expect(unreachable_pub, reason = "generated")]
 pub(crate) mod state;
 
 #[cfg(test)]

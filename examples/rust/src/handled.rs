@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub(crate) struct Handled {
     pub(crate) offset: i64,
     pub(crate) last: HashMap<String, i64>,
-    ids: HashSet<String>,
+    pub(crate) ids: HashSet<String>,
     pub(crate) count: BTreeMap<String, u64>,
 }
 

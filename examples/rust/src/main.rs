@@ -18,6 +18,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message;
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use states::States;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -28,6 +29,7 @@ use std::time::Duration;
 /// How many events are handled between two savings.
 const BATCH: usize = 100;
 
+#[expect(clippy::disallowed_methods, reason = "the service's configuration is not known here")]
 fn env(name: &str, otherwise: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| otherwise.to_owned())
 }
@@ -49,7 +51,7 @@ fn client(group: &str) -> ClientConfig {
 fn ends<C: ConsumerContext>(client: &BaseConsumer<C>, topic: &str) -> KafkaResult<BTreeMap<i32, i64>> {
     let wait = Duration::from_secs(10);
     let metadata = client.fetch_metadata(Some(topic), wait)?;
-    let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions()).map(|partition| partition.id());
+    let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id);
     partitions.map(|partition| Ok((partition, client.fetch_watermarks(topic, partition, wait)?.1))).collect()
 }
 
@@ -82,7 +84,7 @@ fn consume(stop: &AtomicBool) -> Result<(), Box<dyn Error>> {
     let group = consumer.context();
     consumer.subscribe(&[&topic])?;
     let mut taken = 0;
-    while !stop.load(Ordering::Relaxed) && !(until_end && group.store.is_at(&ends)?) {
+    while !(stop.load(Ordering::Relaxed) || until_end && group.store.is_at(&ends)?) {
         states.follow(Duration::ZERO)?;
         for _ in 0..BATCH {
             let Some(polled) = consumer.poll(Duration::from_millis(200)) else { break };
