@@ -23,7 +23,8 @@ if [ ! -d "$place/source" ]; then
     git archive "$commit" | tar -x -C "$place/unpacking"
     mv "$place/unpacking" "$place/source"
 fi
-(cd "$place/source" && cargo build -p argos-relay "$@" --target-dir "$place/target")
+# With what `serve` needs only: the features of its tests may not be those of this revision.
+(cd "$place/source" && cargo build -p argos-relay --features argos-relay/dev --target-dir "$place/target")
 
 echo "from $commit ($from) to the build of this folder and back"
 UPGRADE_FROM=$place/target/debug/argos-relay \
