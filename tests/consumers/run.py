@@ -27,6 +27,7 @@ def note(run, told, seconds):
     """`told`: language -> the line. All languages of a run that goes on at once have its time."""
     for language, line in told.items():
         TABLE[language, run], SECONDS[language, run] = line, seconds
+    print(f"{run}: {', '.join(told)} after {seconds:.0f} s")
 
 
 def simulate():
@@ -53,7 +54,8 @@ def settled(service, project, before):
     truths = service.truths(project)
 
     def agree():
-        events, states = oracle.read(BOOTSTRAP, CLEAN + EVENTS), oracle.read(BOOTSTRAP, CLEAN + STATE)
+        # In this order: of each snapshot that is there, the event is there as well.
+        states, events = oracle.read(BOOTSTRAP, CLEAN + STATE), oracle.read(BOOTSTRAP, CLEAN + EVENTS)
         return oracle.of_truth(before + truths, events) == oracle.of_topics(events, states)
 
     wait_for(f"the topics agree with what is true of {project}", agree)

@@ -21,6 +21,7 @@ PROJECTS = ("acme", "umbra")
 TOKEN = "path-token-of-the-consumers-0001"
 KEY = "FAKEfakeFAKEfakeFAKEfakeFAKEfake01234567"
 PARTITIONS = 4
+# Seconds for one thing to come about, on a machine that is busy with much else.
 PATIENCE = 400
 
 
