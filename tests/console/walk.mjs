@@ -17,7 +17,7 @@ const axe = readFileSync(load.resolve('axe-core/axe.min.js'), 'utf8');
 
 const url = process.argv[2];
 const facts = JSON.parse(process.argv[3]);
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 const QUIET = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 

@@ -56,7 +56,7 @@ function entry({ entry: one, partition, owner }) {
     ['KYC', words(one.kyc_status ?? 'none published')], ['AML', words(one.aml_status ?? 'none published')],
     ['Last event', one.sequence > 0 ? `no. ${one.sequence}` : 'none, a baseline'],
     ['Last look', one.last_look ? [moment(one.last_look.at), el('br'), words(one.last_look.outcome), one.last_look.rule && `, then ${words(one.last_look.rule)}`] : 'none that this replica remembers'],
-    ['Next look', one.next_look ? [moment(one.next_look.due), el('br'), one.next_look.text ?? words(one.next_look.reason)] : 'none is planned'],
+    ['Next look', one.next_look ? [time(one.next_look.due), el('span', { class: 'soft' }, Date.parse(one.next_look.due) > now() ? ` ${from(one.next_look.due)}` : ' due now'), el('br'), one.next_look.text ?? words(one.next_look.reason)] : 'none is planned'],
     ['Open claims', one.claims.length ? one.claims.map((claim) => [claim.trigger, claim.kyc_status, claim.deleted && 'deleted'].filter(Boolean).join(': ')).join('; ') : 'none'],
     one.failures > 0 && ['Failed looks', count(one.failures)],
     one.grave && ['Grave', [words(one.grave.reason), ' ', moment(one.grave.at)]],
@@ -67,9 +67,20 @@ function entry({ entry: one, partition, owner }) {
     el('dl', { class: 'entry' }, rows.map(([name, value]) => el('div', null, el('dt', null, name), el('dd', null, value)))));
 }
 
+// A commit is told with the decision that it made durable: alone it says nothing.
+function folded(items) {
+  const kept = [];
+  for (const item of items) {
+    const before = kept.at(-1);
+    if (item.kind === 'committed' && before?.kind === 'decision') kept[kept.length - 1] = { ...before, text: `${before.text}; committed` };
+    else kept.push(item);
+  }
+  return kept;
+}
+
 function timeline({ timeline: items, topics, journal }) {
   let last = null;
-  const rows = items.flatMap((item) => {
+  const rows = folded(items).flatMap((item) => {
     const newDay = !last || day(last) !== day(item.at);
     const since = last && !newDay ? `+${span((Date.parse(item.at) - Date.parse(last)) / 1000)}` : '';
     last = item.at;
