@@ -3,7 +3,7 @@
 //! Owns: the question to the group's coordinator, and the reading of its answer. Must not know: what a replica does with
 //! its partitions. The call blocks.
 //!
-//! Path: [`members`] asks; [`assigned`] reads the classic protocol's bytes; an instance is told by its client's name
+//! Path: [`members`] asks; `assigned` reads the classic protocol's bytes; an instance is told by its client's name
 //! ([`KafkaSettings::transactional_id`] is in it), since the answer has no instance id.
 
 use crate::reading::ReadError;

@@ -3,7 +3,7 @@
 //! Owns: the tokens (their digests), and the refusals before any route is looked at. Must not know: the routes. Probes and
 //! metrics stand outside of it: who scrapes them has no token.
 //!
-//! Path: [`check`] is a layer around all of `/api/v1`.
+//! Path: `check` is a layer around all of `/api/v1`.
 
 use super::problem::Problem;
 use axum::extract::{Request, State};

@@ -4,7 +4,7 @@
 //! [`EventView`] shows. Must not know: what it means. Blocks.
 
 use crate::operate::tails::{DeadLetterView, EventView};
-use models::{Entry, Hint, Key, Lane, Notification, ProjectId, Time};
+use models::{Entry, Hint, Key, Lane, Notification, ProjectId, Source, Time};
 use publisher::KafkaSettings;
 use publisher::reading::{Bounds, ReadError, Received, Start, TopicReader};
 use publisher::record::Topic;
@@ -36,7 +36,7 @@ pub(super) struct Gathered {
     /// The key's partition of the hints.
     pub(super) partition: i32,
     pub(super) hints: Vec<HintSeen>,
-    /// When the newest live hint came of any other submission on the partition.
+    /// When the newest webhook came of any other submission on the partition.
     pub(super) others_at: Option<Time>,
     pub(super) events: Vec<EventView>,
     pub(super) letters: Vec<DeadLetterView>,
@@ -47,6 +47,16 @@ pub(super) struct Gathered {
     pub(super) hints_from: Time,
     pub(super) events_from: Option<Time>,
     pub(super) complete: bool,
+}
+
+/// Whether a record is the hint of a webhook; operators' hints go the same way.
+fn is_webhook(record: &Received) -> bool {
+    #[derive(serde::Deserialize)]
+    struct From {
+        source: Source,
+    }
+    let from = record.payload.as_deref().and_then(|bytes| serde_json::from_slice::<From>(bytes).ok());
+    from.is_some_and(|from| from.source == Source::Webhook)
 }
 
 /// Reads all of it; the ledger only if `ledger`.
@@ -109,7 +119,7 @@ impl Gathered {
         let reader = self.read(settings, topic, &Start::Since(since, OFFSETS), key.as_str(), |found, record| {
             first.get_or_insert(record.at);
             if record.key.as_deref() != Some(key.as_str()) {
-                let newest = Some(record.at).filter(|_| lane == Lane::Live);
+                let newest = Some(record.at).filter(|_| lane == Lane::Live && is_webhook(&record));
                 found.others_at = found.others_at.max(newest);
                 return;
             }
@@ -161,7 +171,7 @@ impl Gathered {
 
     /// When the newest webhook of the submission came, within the window.
     pub(super) fn webhook_at(&self) -> Option<Time> {
-        let webhooks = self.hints.iter().filter(|seen| seen.hint.source == models::Source::Webhook);
+        let webhooks = self.hints.iter().filter(|seen| seen.hint.source == Source::Webhook);
         webhooks.map(|seen| seen.hint.received_at).max()
     }
 }

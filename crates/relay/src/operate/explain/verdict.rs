@@ -84,7 +84,8 @@ impl Case<'_> {
     fn others(&self) -> String {
         match self.gathered.others_at {
             Some(at) => format!("webhooks of other submissions do come (the last at {at})"),
-            None => "nor of any other submission on its partition: check the webhook's address at ARGOS".to_owned(),
+            None => "none came of any other submission on its partition either: check the webhook's address at ARGOS"
+                .to_owned(),
         }
     }
 }

@@ -85,7 +85,10 @@ const REFUSED: &str = "ARGOS refuses the API key or our address: status 403";
 fn a_webhook_that_never_came_is_told_apart_from_one_that_led_nowhere() {
     let (code, text) = told(&Gathered::default(), None, None, &[]);
     assert_eq!(code, "webhook_never_came");
-    assert!(text.contains("nor of any other submission") && text.contains("`reconcile acme/k3f9x1mes3ugzb`"), "{text}");
+    assert!(
+        text.contains("none came of any other submission") && text.contains("`reconcile acme/k3f9x1mes3ugzb`"),
+        "{text}"
+    );
     let others = Gathered { others_at: Some(at(5)), ..Gathered::default() };
     assert!(
         told(&others, None, None, &[])
