@@ -83,7 +83,7 @@ async fn a_rolling_restart_between_two_builds_and_back_loses_and_repeats_nothing
     let rolling = began.elapsed();
     assert!(!lives.is_finished(), "the load went on throughout");
     stop.store(true, Ordering::Relaxed);
-    let lived = lives.await.expect("the load ends");
+    let submissions = lives.await.expect("the load ends");
     let converged = check::converged(&setup, &sim, Duration::from_mins(1)).await;
     let events = check::safe(&setup, &sim).await;
     let hints = check::read(&setup, check::TOPICS[4]).await;
@@ -93,7 +93,7 @@ async fn a_rolling_restart_between_two_builds_and_back_loses_and_repeats_nothing
     }
     println!(
         "from {} to {} and back in {rolling:.1?}: {upgraded} events at the upgrade, {rolled_back} at the rollback, \
-         {events} in the end of {lived} submissions; agreed {converged:.1?} after the load",
+         {events} in the end of {submissions} submissions; agreed {converged:.1?} after the load",
         old.display(),
         new.display(),
     );
