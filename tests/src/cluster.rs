@@ -8,7 +8,6 @@
 use crate::broker::root;
 use crate::free_port;
 use crate::service::send_signal;
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -40,14 +39,11 @@ pub struct Cluster {
 impl Cluster {
     /// Folders and ports for a cluster with so many proxied listeners on each node. Nothing runs yet.
     pub fn new(replicas: usize) -> Cluster {
-        let mut taken = BTreeSet::new();
-        let mut port = || loop {
-            let port = free_port();
-            if taken.insert(port) {
-                return port;
-            }
+        let node = |_| Node {
+            direct: free_port(),
+            controller: free_port(),
+            behind: (0..replicas).map(|_| free_port()).collect(),
         };
-        let node = |_| Node { direct: port(), controller: port(), behind: (0..replicas).map(|_| port()).collect() };
         let nodes = (0..NODES).map(node).collect();
         // 16 bytes as URL-safe base64: any 21 letters, and a last one that leaves no bits over.
         let id = format!("{:021}A", fastrand::u64(..));

@@ -23,7 +23,8 @@ pub mod topics;
 
 use simulator::{Clock, Config, Project, Simulator};
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The project of all tests.
@@ -33,12 +34,15 @@ pub const API_KEY: &str = "FAKEfakeFAKEfakeFAKEfakeFAKEfake01234567";
 /// Its path token.
 pub const TOKEN: &str = "path-token-of-the-tests-0001";
 
-/// A port that was free a moment ago, below the range from which the kernel hands out ports to clients: whoever had it
-/// and was killed gets it again.
+/// The next port to try, from a place of this process's own.
+static NEXT_PORT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(fastrand::u16(..)));
+
+/// A port that was free a moment ago and is given to nobody else in this process. It lies below the range from which the
+/// kernel hands out ports to clients, so that whoever had it and was killed gets it again.
 pub fn free_port() -> u16 {
-    let mut rng = fastrand::Rng::new();
+    let next = || 20_000 + NEXT_PORT.fetch_add(1, Ordering::Relaxed) % 10_000;
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    (0..200).map(|_| rng.u16(20_000..30_000)).find(is_free).expect("a free port")
+    std::iter::repeat_with(next).take(1_000).find(is_free).expect("a free port")
 }
 
 /// The wall clock, for the simulator.
