@@ -162,8 +162,6 @@ impl Cluster {
         let mut command = Command::new(root().join("tests/kafka/broker.sh"));
         command.arg(action).arg(self.folder(node)).stdout(Stdio::null());
         if action == "start" {
-            let properties =
-                std::fs::read_to_string(self.folder(node).join("more.properties")).expect("written before");
             command.arg(self.nodes[node].direct.to_string());
             command
                 .env("KAFKA_CLUSTER_ID", &self.id)
