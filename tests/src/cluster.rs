@@ -96,7 +96,9 @@ impl Cluster {
              min.insync.replicas=2\noffsets.topic.replication.factor=3\n\
              transaction.state.log.replication.factor=3\ntransaction.state.log.min.isr=2\n\
              share.coordinator.state.topic.replication.factor=3\nshare.coordinator.state.topic.min.isr=2\n\
-             controlled.shutdown.enable=true\nreplica.lag.time.max.ms=5000\n"
+             replica.lag.time.max.ms=5000\n\
+             initial.broker.registration.timeout.ms=240000\ncontroller.quorum.election.timeout.ms=2000\n\
+             controller.quorum.fetch.timeout.ms=3000\n"
         )
         .expect("text");
         text

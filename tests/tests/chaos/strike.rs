@@ -93,7 +93,9 @@ fn strike_brokers(cluster: &Cluster, step: &Step) {
             cluster.start(node);
         }
         Fault::KillTwoBrokers => {
-            others.iter().for_each(|other| cluster.kill(*other));
+            for other in others {
+                cluster.kill(other);
+            }
             std::thread::sleep(step.lasts);
             // Together: neither has a majority before the other is there.
             std::thread::scope(|scope| {
