@@ -17,8 +17,8 @@ use std::time::Duration;
 pub const LIMIT: usize = 16 * 1024 * 1024;
 /// Chains of notes; a power of two.
 const CHAINS: usize = 32 * 1024;
-/// At most so many notes: half of the memory.
-const MOST: usize = LIMIT / 2 / size_of::<Kept>();
+/// At most so many notes: half of the memory, with room for the one that pushes the oldest out.
+const MOST: usize = LIMIT / 2 / size_of::<Kept>() - 1;
 /// What texts may take: the rest, less the heads of the chains.
 const TEXTS: usize = LIMIT / 2 - CHAINS * size_of::<u64>();
 /// What an allocator and a counter take beside a short text.
