@@ -203,6 +203,9 @@ impl KafkaMetrics {
     }
 }
 
+/// librdkafka's word for a topic that joins a transaction.
+const ADD_PARTITIONS: &str = "ADDPARTS";
+
 /// Who wants to know of errors, and of refusals among them.
 type Hook = Arc<dyn Fn(RDKafkaErrorCode, Option<&Refusal>) + Send + Sync>;
 
@@ -256,9 +259,10 @@ impl Listener {
             tracing::debug!(client, kind, "kafka client: {reason}");
         } else {
             told.insert(kind, now);
-            match &refusal {
-                Some(refusal) => tracing::error!(client, kind, "{refusal}"),
-                None => tracing::info!(client, kind, "kafka client: {reason}"),
+            if let Some(refusal) = &refusal {
+                tracing::error!(client, kind, "{refusal}");
+            } else {
+                tracing::info!(client, kind, "kafka client: {reason}");
             }
         }
         drop(told);
@@ -279,6 +283,12 @@ impl ClientContext for Listener {
                 if fails && Refusal::of(RDKafkaErrorCode::BrokerTransportFailure, message).is_some() =>
             {
                 self.tell(RDKafkaErrorCode::BrokerTransportFailure, message);
+            }
+            // Which topic a transaction may not write to is only logged, and the records then fail for another reason.
+            RDKafkaLogLevel::Warning
+                if facility == ADD_PARTITIONS && message.contains("Topic authorization failed") =>
+            {
+                self.tell(RDKafkaErrorCode::TopicAuthorizationFailed, message);
             }
             _ if fails => tracing::debug!(client, facility, "librdkafka: {message}"),
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {

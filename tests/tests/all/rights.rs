@@ -1,10 +1,7 @@
-//! The rights that `topics apply --print-acls` prints, on a broker that denies by default: with them everything works, and
-//! without any one of them something fails and says which.
+//! The rights that `topics apply --print-acls` prints for the service, on a broker that denies by default: with them
+//! everything works, and without any one of them something fails and says which.
 
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
 use simulator::Simulator;
@@ -39,7 +36,6 @@ struct Court {
 
 /// A user who has the rights of a role, but for one perhaps.
 struct Trial {
-    user: String,
     missing: Option<Acl>,
     setup: Setup,
 }
@@ -54,14 +50,9 @@ impl Court {
         Court { broker, sim, ids, users: AtomicUsize::new(0) }
     }
 
-    /// A deployment of its own, whose service comes in as `user`; as somebody who may do everything if there is none.
-    fn setup(&self, user: Option<&str>) -> Setup {
-        let mut setup = Setup::new(&self.broker.bootstrap(), "rights", self.sim.base_url());
-        setup.partitions = 1;
-        if let Some(user) = user {
-            self.come_as(&mut setup, user);
-        }
-        setup
+    /// A deployment, whose service may do everything.
+    fn setup(&self) -> Setup {
+        Setup { partitions: 1, ..Setup::new(&self.broker.bootstrap(), "rights", self.sim.base_url()) }
     }
 
     fn come_as(&self, setup: &mut Setup, user: &str) {
@@ -69,20 +60,19 @@ impl Court {
         (setup.broker, setup.kafka) = (Some(address), format!("[kafka.properties]\n{properties}"));
     }
 
-    /// Everybody of a role: one with all its rights, and for each right one without it. `of` is the deployment, if they
-    /// share one.
-    async fn trials(&self, role: &str, of: Option<&Setup>) -> Vec<Trial> {
+    /// Everybody of a role, each with a deployment of its own: one with all its rights, and for each right one without it.
+    async fn trials(&self, role: &str) -> Vec<Trial> {
         let mut trials = Vec::new();
-        let count = self.rights(&of.cloned().unwrap_or_else(|| self.setup(None)), role, "nobody").await.len();
+        let count = self.rights(&self.setup(), role, "nobody").await.len();
         for left_out in std::iter::once(None).chain((0..count).map(Some)) {
             let user = format!("user{}", self.users.fetch_add(1, Ordering::Relaxed));
-            let mut setup = of.cloned().unwrap_or_else(|| self.setup(None));
+            let mut setup = self.setup();
             let mut rights = self.rights(&setup, role, &user).await;
             let missing = left_out.map(|at: usize| rights.remove(at));
             self.come_as(&mut setup, &user);
             let bootstrap = self.broker.bootstrap();
             spawn_blocking(move || acls::allow(&bootstrap, &rights)).await.expect("allowed");
-            trials.push(Trial { user, missing, setup });
+            trials.push(Trial { missing, setup });
         }
         trials
     }
@@ -154,30 +144,14 @@ async fn with_the_printed_rights_all_works_and_without_any_one_something_says_so
     }
     let court = Arc::new(Court::open().await);
     kafkas_own_tool_takes_the_lines(&court).await;
-    all(&court, court.trials("topics", None).await, apply_topics).await;
-    all(&court, court.trials("ingest", None).await, |court, trial| serve(court, trial, "ingest")).await;
-    all(&court, court.trials("reconciler", None).await, |court, trial| serve(court, trial, "all")).await;
-
-    // The rest looks at a deployment that runs.
-    let setup = court.setup(None);
-    let mut replica = Replica::new(&setup, "relay-0");
-    replica.apply_topics();
-    court.spoil(&setup).await;
-    replica.start_ready().await;
-    let until = Instant::now() + PATIENCE;
-    while check::read(&setup, check::TOPICS[1]).await.len() < 2
-        || check::read(&setup, check::TOPICS[2]).await.is_empty()
-    {
-        assert!(Instant::now() < until, "the sweep found too little: {}", replica.logs());
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    all(&court, court.trials("operator", Some(&setup)).await, operate).await;
-    all(&court, court.trials("consumer", Some(&setup)).await, consume).await;
+    all(&court, court.trials("topics").await, apply_topics).await;
+    all(&court, court.trials("ingest").await, |court, trial| serve(court, trial, "ingest")).await;
+    all(&court, court.trials("reconciler").await, |court, trial| serve(court, trial, "all")).await;
 }
 
 /// The lines as they are printed, run with Kafka's tool, make what the JSON says.
 async fn kafkas_own_tool_takes_the_lines(court: &Court) {
-    let setup = court.setup(None);
+    let setup = court.setup();
     let (code, lines, err) = run(&setup, &["topics", "apply", "--print-acls"]).await;
     assert_eq!(code, Some(0), "{err}");
     let wanted = acls::as_told(&Acl::all(&printed(&setup, &[]).await));
@@ -247,68 +221,4 @@ async fn everything_is_written(setup: &Setup) -> bool {
         }
     }
     true
-}
-
-async fn operate(court: Arc<Court>, trial: Trial) {
-    let key = format!("{PROJECT}/{}", court.ids[0]);
-    let mut said = String::new();
-    for arguments in [
-        &["reconcile", &key][..],
-        &["verify", "--project", PROJECT],
-        &["redrive", "--dry-run"],
-        &["redrive"],
-        &["erase", &key],
-        &["backfill", "--project", PROJECT, "--from", "2026-01-01", "--to", "2026-01-02"],
-    ] {
-        let (code, out, err) = run(&trial.setup, arguments).await;
-        match &trial.missing {
-            Some(missing) if tells_of(&err, missing) => return,
-            Some(_) => said += &format!("{arguments:?}: {code:?} {out}{err}\n"),
-            // Without --yes, `erase` only tells.
-            None if arguments[0] == "erase" => assert_eq!(code, Some(64), "{arguments:?}: {out}{err}"),
-            None => assert_eq!(code, Some(0), "{arguments:?}: {out}{err}"),
-        }
-    }
-    if let Some(missing) = &trial.missing {
-        panic!("without {} nothing failed:\n{said}", missing.text);
-    }
-}
-
-async fn consume(court: Arc<Court>, trial: Trial) {
-    let missing = trial.missing.as_ref().map(|missing| missing.text.clone());
-    let read = spawn_blocking(move || read_downstream(&court.broker, &trial)).await.expect("read");
-    match (missing, read) {
-        (None, Ok(())) | (Some(_), Err(_)) => {}
-        (missing, read) => panic!("without {missing:?}: {read:?}"),
-    }
-}
-
-/// A consumer as any downstream team has one, until it has read both topics, or is denied one.
-fn read_downstream(broker: &SecureBroker, trial: &Trial) -> Result<(), RDKafkaErrorCode> {
-    let (address, _) = broker.plain(&trial.user, PASSWORD);
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", address)
-        .set("security.protocol", "sasl_plaintext")
-        .set("sasl.mechanisms", "PLAIN")
-        .set("sasl.username", &trial.user)
-        .set("sasl.password", PASSWORD)
-        .set("group.id", &trial.user)
-        .set("isolation.level", "read_committed")
-        .set("auto.offset.reset", "earliest")
-        .create()
-        .expect("a consumer");
-    let topics = [0, 1].map(|at| format!("{}{}", trial.setup.prefix, check::TOPICS[at]));
-    consumer.subscribe(&topics.each_ref().map(String::as_str)).expect("subscribed");
-    let (mut read, until) = (BTreeSet::new(), Instant::now() + PATIENCE);
-    while read.len() < topics.len() {
-        assert!(Instant::now() < until, "{}: read {read:?} only", trial.user);
-        match consumer.poll(Duration::from_millis(200)) {
-            Some(Ok(record)) => drop(read.insert(record.topic().to_owned())),
-            Some(Err(KafkaError::MessageConsumption(
-                code @ (RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed),
-            ))) => return Err(code),
-            _ => {}
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! What each role may do in the cluster: the least with which it works. Pure.
 //!
-//! Read and Write include Describe; Create and DescribeConfigs do not. An idempotent producer needs no more than Write on
+//! Read and Write include Describe; Create and `DescribeConfigs` do not. An idempotent producer needs no more than Write on
 //! one topic.
 
 use crate::settings::KafkaSettings;
@@ -44,9 +44,9 @@ impl Role {
         match self {
             Role::Ingest => "serve --role ingest",
             Role::Reconciler => "serve --role reconciler, and serve --role all",
-            Role::Console => "the admin API of serve, in addition: it shows the newest events and dead letters",
+            Role::Console => "the admin API of serve, in addition: it shows events, dead letters and notices",
             Role::Topics => "topics apply; topics check needs neither Create nor Write",
-            Role::Operator => "reconcile, backfill, verify, redrive, erase",
+            Role::Operator => "reconcile, explain, backfill, verify, redrive, erase",
             Role::Consumer => "downstream, in a consumer group of this name",
         }
     }
@@ -109,7 +109,7 @@ pub fn rights(settings: &KafkaSettings, role: Role, consumer: &str) -> Vec<Right
             allow(Resource::TransactionalIds(format!("{}-", settings.group_id)), &["Write"]);
         }
         Role::Console => {
-            for name in [&names.events, &names.dead_letters] {
+            for name in [&names.events, &names.dead_letters, &names.notifications] {
                 allow(topic(name), &["Read"]);
             }
         }
@@ -121,7 +121,7 @@ pub fn rights(settings: &KafkaSettings, role: Role, consumer: &str) -> Vec<Right
         }
         Role::Operator => {
             for name in [&names.hints, &names.bulk] {
-                allow(topic(name), &["Write"]);
+                allow(topic(name), &["Read", "Write"]);
             }
             for name in [&names.state, &names.dead_letters, &names.notifications, &names.ledger] {
                 allow(topic(name), &["Read"]);

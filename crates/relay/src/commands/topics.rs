@@ -43,8 +43,8 @@ pub(super) fn run(
         match mode {
             Mode::Apply => {
                 let tell = Progress::new(arguments.output.output == Output::Text).only_on_a_terminal();
-                let made = |made, of| tell.say(&format!("{made} of {of} partitions are there"));
-                let report = topics::apply_telling(&settings, made).await;
+                let so_far = |made, of| tell.say(&format!("{made} of {of} partitions are there"));
+                let report = topics::apply_telling(&settings, so_far).await;
                 tell.end();
                 report
             }
