@@ -99,7 +99,7 @@ pub fn allow(bootstrap: &str, acls: &[Acl]) {
     let wanted = as_told(acls);
     while !allowed(bootstrap).is_superset(&wanted) {
         assert!(Instant::now() < until, "the rights are not in force");
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::park_timeout(Duration::from_millis(50));
     }
 }
 

@@ -9,6 +9,7 @@ use crate::broker::OwnBroker;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,8 @@ impl SecureBroker {
         let ca = self.file(ca);
         let properties = format!(
             "'security.protocol' = 'sasl_ssl'\n'sasl.mechanisms' = 'SCRAM-SHA-512'\n'sasl.username' = {user:?}\n\
-             'sasl.password' = {password:?}\n'ssl.ca.location' = {ca:?}\n'broker.address.family' = 'v4'"
+             'sasl.password' = {password:?}\n'ssl.ca.location' = '{}'\n'broker.address.family' = 'v4'",
+            ca.display()
         );
         (format!("localhost:{}", self.broker.port() + 2), properties)
     }
@@ -57,12 +59,14 @@ impl SecureBroker {
     /// Address and properties of who shows the certificate `shown`, if any.
     pub fn certificate(&self, shown: Option<&str>) -> (String, String) {
         let mut properties = format!(
-            "'security.protocol' = 'ssl'\n'ssl.ca.location' = {:?}\n'broker.address.family' = 'v4'",
-            self.file(CA)
+            "'security.protocol' = 'ssl'\n'ssl.ca.location' = '{}'\n'broker.address.family' = 'v4'",
+            self.file(CA).display()
         );
         if let Some(name) = shown {
             let file = self.file(&format!("{name}.pem"));
-            properties += &format!("\n'ssl.certificate.location' = {file:?}\n'ssl.key.location' = {file:?}");
+            let file = file.display();
+            write!(properties, "\n'ssl.certificate.location' = '{file}'\n'ssl.key.location' = '{file}'")
+                .expect("a String takes all");
         }
         (format!("localhost:{}", self.broker.port() + 3), properties)
     }

@@ -267,9 +267,9 @@ mod tests {
         let key = |number: i64| Key::parse(&format!("acme/{number}{long}")).unwrap();
         assert_eq!(journal.of(&key(from - 1)), []);
         for number in [from, notes - 1] {
-            let [noted] = &journal.of(&key(number))[..] else { panic!("{number}") };
-            assert_eq!(noted.at, at(number));
-            let What::Answered { why: Some(why), .. } = &noted.what else { panic!("{noted:?}") };
+            let [kept] = &journal.of(&key(number))[..] else { panic!("{number}") };
+            assert_eq!(kept.at, at(number));
+            let What::Answered { why: Some(why), .. } = &kept.what else { panic!("{kept:?}") };
             assert_eq!(why.len(), LONGEST);
         }
     }

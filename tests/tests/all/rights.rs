@@ -46,7 +46,9 @@ impl Court {
         let broker = spawn_blocking(move || SecureBroker::start(&users)).await.expect("a broker");
         let sim = simulator(71).await;
         let ids = [sim.world().new_id(), sim.world().new_id()];
-        ids.iter().for_each(|id| sim.world().create(PROJECT, id).expect("it is new"));
+        for id in &ids {
+            sim.world().create(PROJECT, id).expect("it is new");
+        }
         Court { broker, sim, ids, users: AtomicUsize::new(0) }
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Always answers: what a part does not tell in time is left out, and health says why.
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
-    let (overview, members) = tokio::join!(api.ask(|inquiry| inquiry.overview()), api.members());
+    let (overview, members) = tokio::join!(api.ask(reconciler::inquiry::Inquiry::overview), api.members());
     let now = api.clock.now();
     let sample = series::sample(&api.registry);
     let flow = api.series(|series| series.flow(now, &sample));
@@ -39,8 +39,10 @@ fn lags(registry: &Registry, settings: &KafkaSettings) -> BTreeMap<(usize, i32),
     let families = registry.gather();
     let family = families.iter().find(|family| family.name() == "argos_relay_kafka_consumer_lag");
     let mut lags = BTreeMap::new();
-    for metric in family.map(|family| family.get_metric()).unwrap_or_default() {
-        let label = |name: &str| metric.get_label().iter().find(|pair| pair.name() == name).map(|pair| pair.value());
+    for metric in family.map(prometheus::proto::MetricFamily::get_metric).unwrap_or_default() {
+        let label = |name: &str| {
+            metric.get_label().iter().find(|pair| pair.name() == name).map(prometheus::proto::LabelPair::value)
+        };
         let lane = [&names.hints, &names.bulk].iter().position(|topic| label("topic") == Some(topic.as_str()));
         let partition = label("partition").and_then(|number| number.parse().ok());
         if let (Some(lane), Some(partition)) = (lane, partition) {

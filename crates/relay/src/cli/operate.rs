@@ -27,7 +27,7 @@ pub struct Doctor {
 /// Where a replica answers operators.
 #[derive(Debug, Args)]
 pub struct AdminAt {
-    /// Its admin listener, such as http://127.0.0.1:9464; else the one of the configuration.
+    /// Its admin listener, such as <http://127.0.0.1:9464>; else the one of the configuration.
     #[arg(long, value_name = "URL")]
     pub admin: Option<String>,
     /// A file with its bearer token in the first line; else what the configuration has.

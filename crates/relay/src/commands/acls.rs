@@ -53,7 +53,7 @@ fn commands(granted: &Granted, bootstrap: &str) -> Vec<String> {
             }
         };
         match lines.iter_mut().find(|(same, of, _)| *same == operations && *of == kind) {
-            Some((_, _, flags)) => *flags += &format!(" {flag} '{name}'"),
+            Some((_, _, flags)) => flags.extend([" ", flag, " '", name, "'"]),
             None => lines.push((operations, kind, format!("{flag} '{name}'"))),
         }
     }

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 /// A listener that is there takes a connection within this time.
 const CONNECT: Duration = Duration::from_secs(3);
 /// An answer may need a scan of topics, behind another one.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 /// The largest answer that is read.
 const LARGEST: usize = 64 * 1024 * 1024;
 
@@ -52,22 +52,19 @@ pub(super) struct Replica {
 impl Replica {
     /// As the arguments say, else as the configuration does.
     pub(super) fn new(arguments: &AdminAt, config: &Config) -> Result<Replica, Ended> {
-        let authority = match &arguments.admin {
-            Some(url) => {
-                let wrong = || Ended::Usage(format!("--admin: {url:?} is no address like http://127.0.0.1:9464"));
-                let plain = url.strip_prefix("http://").ok_or_else(wrong)?.trim_end_matches('/');
-                if plain.is_empty() || plain.contains('/') { Err(wrong()) } else { Ok(plain.to_owned()) }?
+        let authority = if let Some(url) = &arguments.admin {
+            let wrong = || Ended::Usage(format!("--admin: {url:?} is no address like http://127.0.0.1:9464"));
+            let plain = url.strip_prefix("http://").ok_or_else(wrong)?.trim_end_matches('/');
+            if plain.is_empty() || plain.contains('/') { Err(wrong()) } else { Ok(plain.to_owned()) }?
+        } else {
+            let mut listen = config.admin.listen;
+            // Whoever listens everywhere listens here too.
+            match listen.ip() {
+                IpAddr::V4(ip) if ip.is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
+                IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
+                _ => {}
             }
-            None => {
-                let mut listen = config.admin.listen;
-                // Whoever listens everywhere listens here too.
-                match listen.ip() {
-                    IpAddr::V4(ip) if ip.is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
-                    IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
-                    _ => {}
-                }
-                listen.to_string()
-            }
+            listen.to_string()
         };
         let authority = if authority.contains(':') { authority } else { format!("{authority}:80") };
         let token = match &arguments.token_file {

@@ -186,7 +186,8 @@ mod tests {
 
     #[test]
     fn whatever_wants_attention_comes_first_with_what_to_do() {
-        let troubles: [(fn(&mut Value), &str); 8] = [
+        type Trouble = (fn(&mut Value), &'static str);
+        let troubles: [Trouble; 8] = [
             (
                 |told| {
                     told["health"]["ready"]["conditions"] =

@@ -10,6 +10,7 @@ use publisher::reading::{Bounds, ReadError, Received, Start, TopicReader};
 use publisher::record::Topic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 /// What one answer may cost.
@@ -137,7 +138,7 @@ pub fn events(settings: &KafkaSettings, project: Option<&str>, limit: usize) -> 
     };
     let mut events = tail(settings, Topic::Events, limit, of)?;
     // Within a millisecond by their place, so that every replica has one order.
-    events.sort_by(|one, other| (other.at, other.partition, other.offset).cmp(&(one.at, one.partition, one.offset)));
+    events.sort_by_key(|one| Reverse((one.at, one.partition, one.offset)));
     events.truncate(limit);
     Ok(Events { events })
 }
@@ -149,7 +150,7 @@ pub fn dead_letters(settings: &KafkaSettings, project: Option<&str>, limit: usiz
         project.is_none_or(|project| letter.project.as_deref() == Some(project)).then_some(letter)
     };
     let mut letters = tail(settings, Topic::DeadLetters, limit, of)?;
-    letters.sort_by(|one, other| (other.at, other.partition, other.offset).cmp(&(one.at, one.partition, one.offset)));
+    letters.sort_by_key(|one| Reverse((one.at, one.partition, one.offset)));
     letters.truncate(limit);
     Ok(DeadLetters { dead_letters: letters })
 }

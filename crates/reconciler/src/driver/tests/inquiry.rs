@@ -31,7 +31,7 @@ fn words(view: &KeyView) -> Vec<String> {
             format!(
                 "{} {:?} #{sequence}",
                 outcome.as_str(),
-                events.iter().map(|kind| kind.as_str()).collect::<Vec<_>>()
+                events.iter().map(models::EventKind::as_str).collect::<Vec<_>>()
             )
         }
         What::Committed => "committed".to_owned(),

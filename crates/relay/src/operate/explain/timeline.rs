@@ -98,7 +98,7 @@ fn note(noted: &Noted, is_last: bool) -> Option<Happened> {
         }
         What::Due(reason) => {
             let why = reason.map_or("its time has come", because);
-            one("due", format!("a look is due: {why}"), json!({ "reason": reason.map(|reason| reason.as_str()) }))
+            one("due", format!("a look is due: {why}"), json!({ "reason": reason.map(models::CheckReason::as_str) }))
         }
         What::Asked { probe } if is_last => {
             one("get", "GET under way".to_owned(), json!({ "outcome": null, "probe": probe }))
@@ -121,7 +121,7 @@ fn note(noted: &Noted, is_last: bool) -> Option<Happened> {
             let text = format!("decided: {}{publishes}{next}", outcome.as_str());
             let details = json!({
                 "rule": outcome.as_str(), "events": kinds, "sequence": sequence, "next_look": due,
-                "reason": reason.map(|reason| reason.as_str()),
+                "reason": reason.map(models::CheckReason::as_str),
             });
             one(kind, text, details)
         }
