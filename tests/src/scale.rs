@@ -4,7 +4,7 @@
 //! expressions under test are the real ones; by 1 the file comes out unchanged. What could be a time and is not understood
 //! is refused, never passed over.
 //!
-//! Path: [`scaled`] goes through the lines; [`expression`] through the tokens of a query.
+//! Path: [`scaled`] goes through the lines; `expression` through the tokens of a query.
 
 const UNITS: [(&str, u64); 6] =
     [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
