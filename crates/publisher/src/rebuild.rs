@@ -3,7 +3,7 @@
 //! Owns: that it happens as a whole or not at all. Must not know: what an entry means, and whether anybody works on the
 //! ledger: the caller has looked ([`crate::members`]).
 //!
-//! Path: [`write`] carries all entries in one transaction. It blocks.
+//! Path: [`write()`] carries all entries in one transaction. It blocks.
 
 use crate::partition::partition_of;
 use crate::reading::ReadError;
