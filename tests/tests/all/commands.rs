@@ -287,8 +287,9 @@ async fn redrive_reconciles_what_was_given_up() {
 pub(super) async fn dead_letter(setup: &Setup, id: &str) {
     use rdkafka::message::{Header, OwnedHeaders};
     use rdkafka::producer::{FutureProducer, FutureRecord};
-    let producer: FutureProducer =
-        rdkafka::ClientConfig::new().set("bootstrap.servers", &setup.bootstrap).create().expect("a producer");
+    let mut config = rdkafka::ClientConfig::new();
+    config.set("bootstrap.servers", &setup.bootstrap).set("partitioner", "murmur2_random");
+    let producer: FutureProducer = config.create().expect("a producer");
     let (topic, key) = (format!("{}{}", setup.prefix, check::TOPICS[2]), key(id));
     let reason = Header { key: "argos_relay.reason", value: Some("unreadable") };
     let record = FutureRecord::<str, [u8]>::to(&topic).key(&key).headers(OwnedHeaders::new().insert(reason));

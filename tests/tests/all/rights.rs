@@ -54,7 +54,9 @@ impl Court {
 
     /// A deployment, whose service may do everything.
     fn setup(&self) -> Setup {
-        Setup { partitions: 1, ..Setup::new(&self.broker.bootstrap(), "rights", self.sim.base_url()) }
+        // The first walk takes what is as young as these two.
+        let project = r#"sweeps = { lag = "10ms" }"#.to_owned();
+        Setup { partitions: 1, project, ..Setup::new(&self.broker.bootstrap(), "rights", self.sim.base_url()) }
     }
 
     fn come_as(&self, setup: &mut Setup, user: &str) {
