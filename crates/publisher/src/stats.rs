@@ -285,9 +285,7 @@ impl ClientContext for Listener {
                 self.tell(RDKafkaErrorCode::BrokerTransportFailure, message);
             }
             // Which topic a transaction may not write to is only logged, and the records then fail for another reason.
-            RDKafkaLogLevel::Warning
-                if facility == ADD_PARTITIONS && message.contains("Topic authorization failed") =>
-            {
+            _ if facility == ADD_PARTITIONS && message.contains("Topic authorization failed") => {
                 self.tell(RDKafkaErrorCode::TopicAuthorizationFailed, message);
             }
             _ if fails => tracing::debug!(client, facility, "librdkafka: {message}"),
