@@ -8,7 +8,7 @@ KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help contracts build demo test alerts lint fmt doc deny advisories fuzz sim sim-mutants model console chaos kills upgrade bench image consumers helm kafka-up kafka-down clean
+.PHONY: help contracts build demo test alerts lint fmt doc deny advisories fuzz sim sim-mutants model console chaos kills upgrade bench image consumers helm k8s kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -97,6 +97,9 @@ consumers: ## Runs the consumers in five languages against a simulation, and com
 
 helm: build ## Tests the Helm chart without a cluster (builds helm with go where it is absent: some minutes, once)
 	tests/helm/run.sh
+
+k8s: ## Runs the chart on the cluster of KUBECONFIG under load; LOAD_IMAGE="kind load image-archive" or the like brings the images there
+	tests/k8s/run.sh
 
 kafka-up: ## Starts one Kafka broker on 127.0.0.1:9092 (KAFKA_PORT, KAFKA_DIR)
 	@tests/prerequisites.sh java mvn

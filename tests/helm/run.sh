@@ -12,18 +12,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cache=$root/.cache/helm
-mkdir -p "$cache/bin"
-export PATH=$cache/bin:$PATH
-
-go_tool() {
-    ! command -v "$1" >/dev/null || return 0
-    command -v go >/dev/null || { echo "Please install $1, or go to build it" >&2; exit 69; }
-    echo "Building $1 into $cache/bin" >&2
-    GOBIN=$cache/bin go install "$2" >&2 || exit 69
-}
-go_tool helm helm.sh/helm/v4/cmd/helm@v4.3.1
-go_tool kubeconform github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
-go_tool kube-score github.com/zegl/kube-score/cmd/kube-score@v1.20.0
+PATH=$("$here/get.sh" helm kubeconform kube-score):$PATH
+export PATH
 
 venv=$cache/venv
 if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then

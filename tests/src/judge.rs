@@ -186,6 +186,22 @@ pub fn unkept(posts: &[SendRecord], hints: &[Record]) -> Vec<String> {
         .collect()
 }
 
+/// Webhooks that were never answered 200, however often they were sent.
+pub fn undelivered(posts: &[SendRecord]) -> Vec<String> {
+    // Copies and resends of one webhook share the moment when it was due.
+    let mut webhooks: BTreeMap<_, Vec<Option<u16>>> = BTreeMap::new();
+    for post in posts {
+        let webhook = (post.due_us, &*post.project, &*post.id, &*post.trigger);
+        webhooks.entry(webhook).or_default().push(post.posted.status);
+    }
+    let missing = webhooks.into_iter().filter(|(_, answers)| !answers.contains(&Some(200)));
+    missing
+        .map(|((_, project, id, trigger), answers)| {
+            format!("{project}/{id}: a webhook `{trigger}` never came in, answered {answers:?}")
+        })
+        .collect()
+}
+
 /// Where what a consumer saw while it happened differs from what the log holds in the end.
 pub fn unlike_live(live: &BTreeMap<i32, Vec<(i64, String)>>, events: &[Told]) -> Vec<String> {
     let mut log: BTreeMap<i32, Vec<(i64, String)>> = BTreeMap::new();

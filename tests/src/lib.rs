@@ -20,6 +20,7 @@ pub mod secure;
 pub mod service;
 pub mod tools;
 pub mod topics;
+pub mod verdict;
 
 use simulator::{Clock, Config, Project, Simulator};
 use std::net::{Ipv4Addr, TcpListener};

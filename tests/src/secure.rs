@@ -127,7 +127,8 @@ super.users=User:ANONYMOUS
     write("more.properties", &properties);
 }
 
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+/// An authority of one's own.
+pub fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut wanted = CertificateParams::default();
     wanted.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     wanted.key_usages = vec![KeyUsagePurpose::KeyCertSign];

@@ -170,6 +170,21 @@ fn a_webhook_that_was_accepted_once_more_than_it_was_kept_is_told() {
 }
 
 #[test]
+fn a_webhook_that_no_retry_brought_in_is_told() {
+    let post = |due_us, status| SendRecord {
+        project: Arc::from("acme"),
+        id: Arc::from("s1"),
+        trigger: Arc::from("approved"),
+        due_us,
+        sent_us: 0,
+        answered_us: 0,
+        posted: Posted { status, retry_after_s: None, latency_us: 0 },
+    };
+    assert_eq!(undelivered(&[post(1, Some(503)), post(1, None), post(1, Some(200))]), [""; 0]);
+    assert_eq!(undelivered(&[post(1, Some(503)), post(2, Some(200)), post(1, None)]).len(), 1);
+}
+
+#[test]
 fn another_log_than_was_seen_live_is_told() {
     let events = case().events;
     let live = |ids: [(i64, &str); 3]| BTreeMap::from([(0, ids.map(|(at, id)| (at, id.to_owned())).to_vec())]);

@@ -16,11 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tests::cluster::{Cluster, NODES};
-use tests::judge::{self, Told};
 use tests::live::Live;
 use tests::proxy::Proxy;
 use tests::service::{Replica, Setup};
-use tests::{PROJECT, TOKEN, check, simulator, topics};
+use tests::{PROJECT, TOKEN, check, simulator, verdict};
 
 const REPLICAS: usize = 3;
 const PARTITIONS: u32 = 6;
@@ -266,31 +265,14 @@ impl Rig {
                 wrong.push(format!("relay-{number} ended with {code:?} instead of 0"));
             }
         }
-        let records = check::read(&self.setup, check::TOPICS[0]).await;
-        let events: Vec<Told> =
-            records.iter().filter_map(|record| Told::of(record).map_err(|why| wrong.push(why)).ok()).collect();
-        let states = topics::states(&check::read(&self.setup, check::TOPICS[1]).await);
-        let hints = check::read(&self.setup, check::TOPICS[4]).await;
-        let dead = check::read(&self.setup, check::TOPICS[2]).await;
-        wrong.extend(argos_relay::oracle::differences(self.sim.world(), &states));
-        wrong.extend(judge::disorder(&events));
-        wrong.extend(judge::inventions(&events, self.sim.world()));
-        wrong.extend(judge::unlike_last_event(&events, &states));
-        wrong.extend(judge::unkept(&self.posts, &hints));
-        wrong.extend(dead.iter().map(|letter| format!("a dead letter of {}: {:?}", letter.key, letter.headers)));
-        self.live_has_read(events.len()).await;
-        let (live, seen) = self.live.with(|seen| (seen.events.clone(), seen.wrong.clone()));
-        wrong.extend(seen);
-        wrong.extend(judge::unlike_live(&live, &events));
+        let published = verdict::at_rest(&self.setup, &self.sim, &self.live, &self.posts).await;
+        wrong.extend(published.wrong);
         let (sent, counts) = (self.sim.sent(), self.sim.counts());
-        if sent.unrecorded > 0 {
-            wrong.push(format!("{} webhooks are not on record", sent.unrecorded));
-        }
         self.keep_logs();
         let figures = serde_json::json!({
             "submissions": self.submissions,
-            "events": events.len(),
-            "hints": hints.len(),
+            "events": published.events,
+            "hints": published.hints,
             "webhooks_answered_200": sent.accepted,
             "webhooks_answered_otherwise": sent.refused,
             "webhooks_without_an_answer": sent.failed,
@@ -298,16 +280,6 @@ impl Rig {
             "argos_requests": counts.requests,
         });
         (wrong, figures)
-    }
-
-    /// The live consumer may be a moment behind.
-    async fn live_has_read(&self, events: usize) {
-        let until = Instant::now() + Duration::from_mins(1);
-        while Instant::now() < until
-            && self.live.with(|seen| seen.events.values().map(Vec::len).sum::<usize>()) < events
-        {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
     }
 
     fn keep_logs(&self) {
