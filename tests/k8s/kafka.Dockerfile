@@ -1,8 +1,10 @@
 # One Kafka node in a pod, for `make k8s`: the very jars and the script of the other tests. Its context is a folder that
 # run.sh makes: kafka/ is tests/kafka, jars/ what kafka/get.sh keeps.
 FROM docker.io/library/debian:bookworm-slim
+# The slim base has no folder for manual pages, and Java's package wants to link into it.
 # hadolint ignore=DL3008
-RUN apt-get update \
+RUN mkdir -p /usr/share/man/man1 \
+    && apt-get update \
     && apt-get install --yes --no-install-recommends openjdk-17-jre-headless \
     && rm -rf /var/lib/apt/lists/*
 COPY kafka /kafka
