@@ -24,5 +24,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM ${BASE}
 USER 65532:65532
+# What it holds records to, where it was built to look for them.
+COPY contracts/schemas /src/contracts/schemas
 COPY --from=build /out/argos-in-cluster /usr/local/bin/argos-in-cluster
 ENTRYPOINT ["/usr/local/bin/argos-in-cluster"]

@@ -31,7 +31,8 @@ const PORT: u16 = 9443;
 const PATIENCE: Duration = Duration::from_mins(5);
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("the variable {name} is needed"))
+    let value = std::env::var_os(name).and_then(|value| value.into_string().ok());
+    value.unwrap_or_else(|| panic!("the variable {name} is needed"))
 }
 
 #[tokio::main]
