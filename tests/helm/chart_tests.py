@@ -387,6 +387,7 @@ class Values(unittest.TestCase):
                 ingest.resources.claims[] networkPolicy.adminFrom[] networkPolicy.argosTo[] networkPolicy.collectorTo[]
                 networkPolicy.dnsTo[]
                 networkPolicy.extraEgress[] networkPolicy.extraIngress[] networkPolicy.kafkaTo[]
+                networkPolicy.schemaRegistryTo[]
                 networkPolicy.webhooksFrom[] podSecurityContext reconciler.resources.claims[] securityContext
                 tolerations[] topics.resources.claims[]""".split()
             ),

@@ -68,7 +68,7 @@ pub fn check(topic: &str, record: &Record) -> Result<(), String> {
     }
 }
 
-fn is_public(topic: &str) -> bool {
+pub(crate) fn is_public(topic: &str) -> bool {
     !topic.contains("kyc.hints.") && !topic.ends_with("kyc.ledger.v1")
 }
 
@@ -80,7 +80,7 @@ mod tests {
     fn record(value: &str) -> Record {
         let (partition, offset, timestamp, key) = (0, 0, 0, "acme/k3f9x1mes3ugzb".to_owned());
         let value = Some(value.as_bytes().to_vec());
-        Record { partition, offset, timestamp, key, headers: BTreeMap::new(), value }
+        Record { partition, offset, timestamp, key, headers: BTreeMap::new(), value, schema_id: None }
     }
 
     #[test]

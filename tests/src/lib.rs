@@ -15,6 +15,7 @@ pub mod otlp;
 pub mod prometheus;
 pub mod promql;
 pub mod proxy;
+pub mod registry;
 pub mod scale;
 pub mod secure;
 pub mod service;

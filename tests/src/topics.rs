@@ -22,8 +22,20 @@ pub struct Record {
     pub key: String,
     /// Its headers.
     pub headers: BTreeMap<String, String>,
-    /// Its value; `None` = tombstone.
+    /// Its value, without the frame of a schema registry; `None` = tombstone.
     pub value: Option<Vec<u8>>,
+    /// The id of its schema, from the frame.
+    pub schema_id: Option<u32>,
+}
+
+/// Confluent's wire format: a zero byte, four bytes of an id, the value. Internal topics hold bytes of any kind.
+fn unframed<'a>(topic: &str, value: &'a [u8]) -> (Option<u32>, &'a [u8]) {
+    match value {
+        [0, a, b, c, d, json @ ..] if crate::contract::is_public(topic) => {
+            (Some(u32::from_be_bytes([*a, *b, *c, *d])), json)
+        }
+        plain => (None, plain),
+    }
 }
 
 /// The value of a record that holds JSON; null for a tombstone.
@@ -80,13 +92,15 @@ pub(crate) fn record(message: &rdkafka::message::BorrowedMessage<'_>) -> Record 
             headers.insert(header.key.to_owned(), header.value.map(text).unwrap_or_default());
         }
     }
+    let value = message.payload().map(|value| unframed(message.topic(), value));
     Record {
         partition: message.partition(),
         offset: message.offset(),
         timestamp: message.timestamp().to_millis().unwrap_or_default(),
         key: message.key().map(text).unwrap_or_default(),
         headers,
-        value: message.payload().map(<[u8]>::to_vec),
+        value: value.map(|(_, json)| json.to_vec()),
+        schema_id: value.and_then(|(id, _)| id),
     }
 }
 

@@ -135,7 +135,11 @@ fn event_headers() -> Value {
     let mut schema = headers(
         "The Kafka headers of an event: CloudEvents 1.0 in binary mode. Each value is UTF-8 text.",
         &[
-            ("content-type", "`application/json`.", true),
+            (
+                "content-type",
+                "`application/json`; `application/octet-stream` for a value with the frame of a schema registry.",
+                true,
+            ),
             ("ce_specversion", "`1.0`.", true),
             ("ce_id", "32 hex characters; the same for every repeat of this event. Dedupe by it.", true),
             ("ce_source", "`/argos/projects/` and the project.", true),

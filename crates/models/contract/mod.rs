@@ -4,7 +4,8 @@
 //! tests only, and beside `src` because it reads and writes files, which nothing in `src` may.
 //! Must not know: how records are made. It takes the publisher's golden files as what stands on the topics.
 //!
-//! Path: `generate` derives, `examples` shows, `compatible` compares; the tests below tie them to the files.
+//! Path: `generate` derives, `examples` shows, `compatible` compares, `registry` says the same in the dialect that schema
+//! registries can compare; the tests below tie them to the files.
 //! `make contracts` writes the files anew; `make contracts RELEASE=1` also keeps them as the released ones of the
 //! workspace's version.
 
@@ -12,6 +13,7 @@ mod compatible;
 mod examples;
 mod generate;
 mod golden;
+mod registry;
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::Value;

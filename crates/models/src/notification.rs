@@ -108,6 +108,21 @@ pub enum Notification {
 }
 
 impl Notification {
+    /// The name of its schema.
+    pub const fn record_type(&self) -> &'static str {
+        match self {
+            Notification::HintUnconfirmed { .. } => "kyc.control.hint_unconfirmed.v1",
+            Notification::GapRepaired { .. } => "kyc.control.gap_repaired.v1",
+            Notification::SweepStarted { .. } => "kyc.control.sweep_started.v1",
+            Notification::SweepProgress { .. } => "kyc.control.sweep_progress.v1",
+            Notification::SweepEnded { .. } => "kyc.control.sweep_ended.v1",
+            Notification::BreakerOpened { .. } => "kyc.control.breaker_opened.v1",
+            Notification::BreakerClosed { .. } => "kyc.control.breaker_closed.v1",
+            Notification::DeletionsHeld { .. } => "kyc.control.deletions_held.v1",
+            Notification::QuotaSpent { .. } => "kyc.control.quota_spent.v1",
+        }
+    }
+
     /// The key of its record: the submission's, or the project's name.
     pub fn key(&self) -> &str {
         match self {

@@ -135,15 +135,7 @@ impl Shared {
     }
 
     fn topic(&self, topic: Topic) -> &str {
-        match topic {
-            Topic::Events => &self.names.events,
-            Topic::State => &self.names.state,
-            Topic::DeadLetters => &self.names.dead_letters,
-            Topic::Notifications => &self.names.notifications,
-            Topic::Hints => &self.names.hints,
-            Topic::Bulk => &self.names.bulk,
-            Topic::Ledger => &self.names.ledger,
-        }
+        self.names.of(topic)
     }
 }
 

@@ -6,7 +6,8 @@
 //! Must not know: ARGOS, HTTP, when a submission is looked at, what a decision means.
 //!
 //! Path of a hint: [`hint_sink`] (or a foreign producer) -> topic -> [`ledger`] -> the reconciler. Path of a decision:
-//! [`ledger`] -> one transaction of [`record`]s with offsets, protected fields sealed ([`sealing`]). [`topics`] makes and
+//! [`ledger`] -> one transaction of [`record`]s with offsets, protected fields sealed ([`sealing`]) and, where
+//! asked for, values framed with the id of their schema ([`schemas`]). [`topics`] makes and
 //! checks the seven topics; [`settings`] refuses what would break a promise. [`reading`] and [`members`] are for operators.
 //! [`rebuild`] writes a lost ledger anew; [`refusal`] says what to do where a broker will not have us.
 
@@ -20,6 +21,7 @@ pub mod reading;
 pub mod rebuild;
 pub mod record;
 pub mod refusal;
+pub mod schemas;
 pub mod sealing;
 pub mod settings;
 pub mod stats;

@@ -11,7 +11,8 @@ use crate::asking::{self, Client, Unanswered};
 use crate::errors::{denies_topic, ends_consumer};
 use crate::record::Topic;
 use crate::refusal::Refusal;
-use crate::settings::{KafkaSettings, TopicNames};
+use crate::schemas::unframed;
+use crate::settings::KafkaSettings;
 use models::Time;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -45,6 +46,11 @@ impl Received {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a record that holds JSON, with a frame around it or without. `None` if it has no value.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Option<serde_json::Result<T>> {
+        self.payload.as_deref().map(|value| serde_json::from_slice(unframed(value)))
     }
 }
 
@@ -106,19 +112,6 @@ impl From<Unanswered> for ReadError {
     }
 }
 
-/// A topic's full name.
-pub fn name_of(names: &TopicNames, topic: Topic) -> &str {
-    match topic {
-        Topic::Events => &names.events,
-        Topic::State => &names.state,
-        Topic::DeadLetters => &names.dead_letters,
-        Topic::Notifications => &names.notifications,
-        Topic::Hints => &names.hints,
-        Topic::Bulk => &names.bulk,
-        Topic::Ledger => &names.ledger,
-    }
-}
-
 /// A topic that is being read.
 pub struct TopicReader {
     consumer: Client,
@@ -167,7 +160,7 @@ impl TopicReader {
         wanted: impl FnOnce(i32) -> Vec<i32>,
     ) -> Result<TopicReader, ReadError> {
         let names = settings.names();
-        let topic = name_of(&names, topic).to_owned();
+        let topic = names.of(topic).to_owned();
         // Without a group nothing is committed; librdkafka wants a name all the same.
         let group = if let Start::Kept(group) = start { group } else { &format!("{}-command", settings.group_id) };
         let mut config = settings.client("command");

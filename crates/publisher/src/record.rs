@@ -2,10 +2,12 @@
 //!
 //! Owns: the bytes and headers of every record that the relay writes: `CloudEvents` 1.0 in Kafka's binary mode for
 //! events, JSON for snapshots, hints and notifications, Kafka Connect's error headers for dead letters (which never
-//! have a body). Protected fields leave here sealed. Pure. Must not know: topics' names, producers, a clock.
+//! have a body). Protected fields leave here sealed, and public values framed where a schema registry is in use
+//! ([`crate::schemas`]). Pure. Must not know: topics' names, producers, a clock.
 //!
 //! Path: [`crate::ledger`] and [`crate::hint_sink`] turn what they are given into a [`Record`] here and only carry it.
 
+use crate::schemas::{SNAPSHOT, SchemaIds};
 use crate::sealing::{SealError, Sealer};
 use models::{
     Batch, DeadLetter, Entry, Event, Hint, Key, Lane, Memo, MemoKey, Notification, Request, Snapshot, StateChange,
@@ -31,6 +33,18 @@ pub enum RecordError {
     /// A protected field that cannot be sealed; it is never written in clear instead.
     #[error("a protected field cannot be sealed")]
     Sealing(#[from] SealError),
+    /// A type without a schema; a test holds that there is none.
+    #[error("{0} has no schema")]
+    NoSchema(&'static str),
+}
+
+/// How public records are written. By default nothing is sealed or framed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Form<'a> {
+    /// Seals the protected fields.
+    pub sealer: Option<&'a Sealer>,
+    /// Frames values with the ids of their schemas.
+    pub schema_ids: Option<&'a SchemaIds>,
 }
 
 /// Which of the topics a record goes to.
@@ -96,13 +110,30 @@ impl Record {
         record.headers.push(("content-type", "application/json".to_owned()));
         Ok(record)
     }
+
+    /// A record for others: with a frame it is no JSON any more, and says so.
+    fn public<T: serde::Serialize>(
+        topic: Topic,
+        key: &str,
+        record_type: &'static str,
+        value: &T,
+        form: Form<'_>,
+    ) -> Result<Record, RecordError> {
+        let Some(ids) = form.schema_ids else { return Record::json(topic, key, value) };
+        let mut framed = ids.frame(record_type).ok_or(RecordError::NoSchema(record_type))?.to_vec();
+        serde_json::to_writer(&mut framed, value)?;
+        let mut record = Record::plain(topic, key, Some(framed));
+        record.headers.push(("content-type", "application/octet-stream".to_owned()));
+        Ok(record)
+    }
 }
 
 /// An event: `CloudEvents` 1.0, binary mode (Kafka protocol binding, section 3.2). `ce_sequence` has 20 digits, so that
 /// it sorts as text. `traceparent` has no prefix, as tracing tools expect it.
-pub fn event(event: &Event, sealer: Option<&Sealer>) -> Result<Record, RecordError> {
-    let protected = sealer.map(|sealer| sealer.event(&event.key, &event.data)).transpose()?;
-    let mut record = Record::json(Topic::Events, event.key.as_str(), protected.as_ref().unwrap_or(&event.data))?;
+pub fn event(event: &Event, form: Form<'_>) -> Result<Record, RecordError> {
+    let protected = form.sealer.map(|sealer| sealer.event(&event.key, &event.data)).transpose()?;
+    let data = protected.as_ref().unwrap_or(&event.data);
+    let mut record = Record::public(Topic::Events, event.key.as_str(), event.kind.as_str(), data, form)?;
     record.headers.extend([
         ("ce_specversion", "1.0".to_owned()),
         ("ce_id", event.id.clone()),
@@ -122,12 +153,12 @@ pub fn event(event: &Event, sealer: Option<&Sealer>) -> Result<Record, RecordErr
 }
 
 /// A snapshot, or its deletion.
-pub fn snapshot(key: &Key, snapshot: Option<&Snapshot>, sealer: Option<&Sealer>) -> Result<Record, RecordError> {
+pub fn snapshot(key: &Key, snapshot: Option<&Snapshot>, form: Form<'_>) -> Result<Record, RecordError> {
     let Some(snapshot) = snapshot else {
         return Ok(Record::plain(Topic::State, key.as_str(), None));
     };
-    let protected = sealer.map(|sealer| sealer.snapshot(key, snapshot)).transpose()?;
-    Record::json(Topic::State, key.as_str(), protected.as_ref().unwrap_or(snapshot))
+    let protected = form.sealer.map(|sealer| sealer.snapshot(key, snapshot)).transpose()?;
+    Record::public(Topic::State, key.as_str(), SNAPSHOT, protected.as_ref().unwrap_or(snapshot), form)
 }
 
 /// A ledger entry, or its deletion, on the partition whose offsets ride along.
@@ -178,8 +209,8 @@ pub fn dead_letter(letter: &DeadLetter) -> Record {
 }
 
 /// A notification for operators.
-pub fn notification(notice: &Notification) -> Result<Record, RecordError> {
-    Record::json(Topic::Notifications, notice.key(), notice)
+pub fn notification(notice: &Notification, form: Form<'_>) -> Result<Record, RecordError> {
+    Record::public(Topic::Notifications, notice.key(), notice.record_type(), notice, form)
 }
 
 /// The record that states how many partitions the ledger has.
@@ -203,31 +234,31 @@ pub fn read_layout(payload: &[u8]) -> Option<i32> {
 }
 
 /// All records of one decision, the ledger's last.
-fn records_of(write: &Write, sealer: Option<&Sealer>, records: &mut Vec<Record>) -> Result<(), RecordError> {
+fn records_of(write: &Write, form: Form<'_>, records: &mut Vec<Record>) -> Result<(), RecordError> {
     for happened in &write.events {
-        records.push(event(happened, sealer)?);
+        records.push(event(happened, form)?);
     }
     match &write.state {
         StateChange::Keep => {}
-        StateChange::Put(state) => records.push(snapshot(&write.key, Some(state), sealer)?),
-        StateChange::Tombstone => records.push(snapshot(&write.key, None, sealer)?),
+        StateChange::Put(state) => records.push(snapshot(&write.key, Some(state), form)?),
+        StateChange::Tombstone => records.push(snapshot(&write.key, None, form)?),
     }
     records.extend(write.dead_letter.as_ref().map(dead_letter));
     for notice in &write.notifications {
-        records.push(notification(notice)?);
+        records.push(notification(notice, form)?);
     }
     records.push(entry(write.partition, &write.key, write.entry.as_ref()));
     Ok(())
 }
 
-/// All records of a batch; with a sealer, what it protects is sealed.
-pub fn batch(batch: &Batch, sealer: Option<&Sealer>) -> Result<Vec<Record>, RecordError> {
+/// All records of a batch.
+pub fn batch(batch: &Batch, form: Form<'_>) -> Result<Vec<Record>, RecordError> {
     let mut records: Vec<Record> = batch.dead_letters.iter().map(dead_letter).collect();
     for write in &batch.writes {
-        records_of(write, sealer, &mut records)?;
+        records_of(write, form, &mut records)?;
     }
     for notice in &batch.notifications {
-        records.push(notification(notice)?);
+        records.push(notification(notice, form)?);
     }
     records.extend(batch.memos.iter().map(|(partition, key, content)| memo(*partition, key, content)));
     Ok(records)

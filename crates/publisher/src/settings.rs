@@ -6,6 +6,8 @@
 //! Path: `relay` fills [`KafkaSettings`]; [`KafkaSettings::problems`] is shown whole by `config check`; the clients of
 //! this room start from one common configuration.
 
+use crate::record::{Form, Topic};
+use crate::schemas::SchemaIds;
 use crate::sealing::Sealer;
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
@@ -58,6 +60,19 @@ impl TopicNames {
             ("bulk", &self.bulk),
             ("ledger", &self.ledger),
         ]
+    }
+
+    /// One of them.
+    pub fn of(&self, topic: Topic) -> &str {
+        match topic {
+            Topic::Events => &self.events,
+            Topic::State => &self.state,
+            Topic::DeadLetters => &self.dead_letters,
+            Topic::Notifications => &self.notifications,
+            Topic::Hints => &self.hints,
+            Topic::Bulk => &self.bulk,
+            Topic::Ledger => &self.ledger,
+        }
     }
 
     /// The names with a prefix put before each.
@@ -128,6 +143,8 @@ pub struct KafkaSettings {
     pub replace_silent_client_after: Duration,
     /// Seals the protected fields of events and snapshots; `None` = there are none.
     pub sealer: Option<Arc<Sealer>>,
+    /// Frames the values of public topics; `None` = they are plain JSON.
+    pub schema_ids: Option<Arc<SchemaIds>>,
 }
 
 impl fmt::Debug for KafkaSettings {
@@ -168,6 +185,7 @@ impl Default for KafkaSettings {
             name_open_transaction_after: Duration::from_mins(1),
             replace_silent_client_after: Duration::from_secs(10),
             sealer: None,
+            schema_ids: None,
         }
     }
 }
@@ -217,6 +235,11 @@ impl KafkaSettings {
     /// The topics with their prefix.
     pub fn names(&self) -> TopicNames {
         self.topics.prefixed(&self.topic_prefix)
+    }
+
+    /// How public records are written.
+    pub fn form(&self) -> Form<'_> {
+        Form { sealer: self.sealer.as_deref(), schema_ids: self.schema_ids.as_deref() }
     }
 
     /// The transactional id of this instance: unique in the cluster as long as groups and instances are.

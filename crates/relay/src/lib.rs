@@ -17,6 +17,7 @@ mod metrics_page;
 pub mod operate;
 #[cfg(feature = "dev")]
 pub mod oracle;
+pub mod schema_registry;
 pub mod secrets;
 pub mod shutdown;
 pub mod telemetry;

@@ -50,8 +50,14 @@ const OPEN: [(&str, &str); 4] = [
 /// A part of the service, and what registers its metrics with at least one series each.
 type Room = (&'static str, fn(&Registry) -> Result<()>);
 
-const ROOMS: [Room; 5] =
-    [("The door", door), ("The loop", the_loop), ("Kafka", kafka), ("Secrets", secrets), ("Traces", traces)];
+const ROOMS: [Room; 6] = [
+    ("The door", door),
+    ("The loop", the_loop),
+    ("Kafka", kafka),
+    ("Schema registry", schema_registry),
+    ("Secrets", secrets),
+    ("Traces", traces),
+];
 
 fn door(registry: &Registry) -> Result<()> {
     ingest::Metrics::register(registry)?.declare("acme", false);
@@ -83,6 +89,10 @@ fn kafka(registry: &Registry) -> Result<()> {
         metrics.queue.with_label_values(&[client]).set(0.0);
     }
     Ok(())
+}
+
+fn schema_registry(registry: &Registry) -> Result<()> {
+    crate::schema_registry::RegistryMetrics::register(registry).map(drop)
 }
 
 fn secrets(registry: &Registry) -> Result<()> {

@@ -10,10 +10,12 @@ use crate::admin::api::{Api, Means};
 use crate::admin::guard::Tokens;
 use crate::cli::Role;
 use crate::config::{
-    Baseline, Config, DateFormat, Fetch, Hmac, NoticeAuthentication, PersonalField, Project, SignatureEncoding, Sweep,
+    Baseline, Config, DateFormat, Fetch, Hmac, NoticeAuthentication, PersonalField, Project, Secret, SignatureEncoding,
+    Sweep,
 };
 use crate::console;
 use crate::health::{Health, Latch, Stage};
+use crate::schema_registry::SchemaRegistry;
 use crate::secrets::{SecretFiles, SecretMetrics};
 use crate::shutdown::{PartError, Parts, Signals};
 use crate::traces::{self, Exporter, FLUSH, TraceMetrics};
@@ -117,6 +119,25 @@ impl Wiring {
             });
         }
         Ok(sealer)
+    }
+
+    /// What finds out the ids of the schemas, its password or token exchanged with its file.
+    pub fn schema_registry(&mut self) -> anyhow::Result<Option<SchemaRegistry>> {
+        let Some(given) = &self.config.kafka.schema_registry else { return Ok(None) };
+        let registry = SchemaRegistry::new(given)?;
+        for (key, secret) in [("password", &given.password), ("token", &given.token)] {
+            if let Some(file) = secret.as_ref().and_then(Secret::file) {
+                let credentials = registry.credentials();
+                self.secrets.watch(&format!("kafka.schema_registry.{key}"), &[file], move |texts| match texts {
+                    [text] if !text.expose_secret().is_empty() => {
+                        credentials.replace(text.clone());
+                        Ok(())
+                    }
+                    _ => Err("is empty"),
+                });
+            }
+        }
+        Ok(Some(registry))
     }
 
     /// The conditions of `/startupz` and `/readyz`.

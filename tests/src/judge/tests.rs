@@ -161,8 +161,15 @@ fn post(status: u16) -> SendRecord {
 fn a_webhook_that_was_accepted_once_more_than_it_was_kept_is_told() {
     let hint = br#"{"id":"x","source":"webhook","received_at":"2026-03-02T05:31:12.000Z","claim":{"trigger":"approved","status":null,"changed_at":null,"attempts":null,"red_flag":null,"deleted":false}}"#;
     let headers = BTreeMap::new();
-    let record =
-        Record { partition: 0, offset: 0, timestamp: 0, key: "acme/s1".into(), headers, value: Some(hint.to_vec()) };
+    let record = Record {
+        partition: 0,
+        offset: 0,
+        timestamp: 0,
+        key: "acme/s1".into(),
+        headers,
+        value: Some(hint.to_vec()),
+        schema_id: None,
+    };
     assert_eq!(unkept(&[post(200), post(503)], std::slice::from_ref(&record)), [""; 0]);
     assert_eq!(unkept(&[post(200), post(200)], &[record.clone(), record.clone()]), [""; 0]);
     assert_eq!(unkept(&[post(200), post(200)], &[record]).len(), 1);

@@ -119,6 +119,39 @@ fn every_crate_takes_the_lints_of_the_workspace_which_forbid_unsafe_code() {
     assert!(lints.lines().any(|line| line == "unsafe_code = \"forbid\""), "{lints}");
 }
 
+/// An example that takes more than a page to read is none. What generators make of the schemas does not count.
+#[test]
+fn no_program_of_an_example_is_longer_than_150_lines() {
+    let mut programs = 0;
+    for (language, extension) in
+        [("java", "java"), ("python", "py"), ("typescript", "ts"), ("go", "go"), ("rust", "rs")]
+    {
+        let before = programs;
+        sources(&root().join("examples").join(language), extension, &mut |path, lines| {
+            programs += 1;
+            assert!(lines <= 150, "{} has {lines} lines", path.display());
+        });
+        assert!(programs > before, "no program in {language}");
+    }
+}
+
+/// Every source of a language with its number of lines, without what is generated, fetched, or a test.
+fn sources(place: &Path, extension: &str, look: &mut impl FnMut(&Path, usize)) {
+    const PASSED_BY: [&str; 7] = ["contract", "build", "node_modules", "dist", "target", "__pycache__", "generated"];
+    for entry in std::fs::read_dir(place).expect("a folder").flatten() {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        if path.is_dir() {
+            if !PASSED_BY.contains(&name.as_str()) {
+                sources(&path, extension, look);
+            }
+        } else if path.extension().is_some_and(|found| found == extension) {
+            let text = std::fs::read_to_string(&path).expect("a program");
+            let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+            look(&path, program.lines().count());
+        }
+    }
+}
+
 /// So that what was tested is what is built: one registry, and every archive under its checksum.
 #[test]
 fn every_dependency_is_pinned_with_a_checksum_and_comes_from_one_registry() {

@@ -16,6 +16,7 @@ mod outage;
 mod poll;
 mod private;
 mod rebuild;
+mod registry;
 mod rights;
 mod sealed;
 #[cfg(feature = "kafka-tls")]

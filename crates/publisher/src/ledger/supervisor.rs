@@ -215,7 +215,7 @@ impl Supervisor {
     /// batch would be aborted for ever, with everybody else's decisions in it.
     fn records(&self, batch: &Batch) -> Result<Vec<Record>, CommitError> {
         let settings = &self.shared.settings;
-        let records = record::batch(batch, settings.sealer.as_deref()).map_err(|error| {
+        let records = record::batch(batch, settings.form()).map_err(|error| {
             tracing::error!(error = %error, cause = error.source(), "records cannot be made; trying again");
             CommitError::Aborted(error.to_string())
         })?;

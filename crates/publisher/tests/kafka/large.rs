@@ -81,7 +81,8 @@ async fn a_record_just_below_the_bound_is_taken() {
     let mut driver = rig.open();
     driver.until_running(1).await;
     let size = |text: usize| {
-        let record = publisher::record::snapshot(&key(1), Some(&snapshot(text)), None).unwrap();
+        let record =
+            publisher::record::snapshot(&key(1), Some(&snapshot(text)), publisher::record::Form::default()).unwrap();
         record.size()
     };
     let text = 1_000_000 - size(0);

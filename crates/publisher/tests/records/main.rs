@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod framed;
 mod ledger;
 mod released;
 
@@ -14,7 +15,7 @@ use models::{
     MemoKey, Monitoring, Notices, Notification, Origin, Previous, ProjectId, Provenance, Reason, Request, Risk,
     Snapshot, Source, Standing, SubmissionFacts, Sweep, Time, Totals,
 };
-use publisher::record::{self, Record, Topic};
+use publisher::record::{self, Form, Record, Topic};
 use publisher::sealing::{Field, Sealer, SealingKeys};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -138,7 +139,7 @@ fn golden(name: &str, record: &Record) {
 
 #[test]
 fn an_event_is_a_cloud_event_in_binary_mode() {
-    golden("event.txt", &record::event(&event(), None).unwrap());
+    golden("event.txt", &record::event(&event(), Form::default()).unwrap());
 }
 
 fn deleted() -> Event {
@@ -149,7 +150,7 @@ fn deleted() -> Event {
 
 #[test]
 fn a_deletion_carries_ids_and_previous_only() {
-    golden("event_deleted.txt", &record::event(&deleted(), None).unwrap());
+    golden("event_deleted.txt", &record::event(&deleted(), Form::default()).unwrap());
 }
 
 fn snapshot() -> Snapshot {
@@ -163,8 +164,8 @@ fn snapshot() -> Snapshot {
 
 #[test]
 fn a_snapshot_is_put_and_deleted() {
-    golden("snapshot.txt", &record::snapshot(&key(), Some(&snapshot()), None).unwrap());
-    golden("snapshot_deleted.txt", &record::snapshot(&key(), None, None).unwrap());
+    golden("snapshot.txt", &record::snapshot(&key(), Some(&snapshot()), Form::default()).unwrap());
+    golden("snapshot_deleted.txt", &record::snapshot(&key(), None, Form::default()).unwrap());
 }
 
 fn sealer() -> Sealer {
@@ -182,6 +183,10 @@ fn personal() -> Event {
 }
 
 /// What a consumer with the keys reads.
+fn sealing(sealer: &Sealer) -> Form<'_> {
+    Form { sealer: Some(sealer), ..Form::default() }
+}
+
 fn opened(sealed: &EventData) -> EventData {
     let (mut clear, keys) = (sealed.clone(), sealer());
     let open = |field, value: &mut Option<String>| {
@@ -198,9 +203,9 @@ fn opened(sealed: &EventData) -> EventData {
 #[test]
 fn protected_fields_are_sealed_and_nothing_else_changes() {
     let event = personal();
-    let sealed = record::event(&event, Some(&sealer())).unwrap();
+    let sealed = record::event(&event, sealing(&sealer())).unwrap();
     golden("event_sealed.txt", &sealed);
-    let clear = record::event(&event, None).unwrap();
+    let clear = record::event(&event, Form::default()).unwrap();
     assert_eq!(sealed.headers, clear.headers, "ids and types do not depend on keys");
 
     let read = serde_json::from_slice(&sealed.payload.unwrap()).unwrap();
@@ -221,7 +226,7 @@ fn the_example_for_consumers_opens_what_is_sealed() {
                  it = runpy.run_path(sys.argv[1])\n\
                  keys = it['read_keys']('# old\\n2026-01:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\\n')\n\
                  print(json.dumps(it['open_document'](keys, json.loads(sys.argv[2]))))";
-    let payload = record::event(&event(), Some(&sealer())).unwrap().payload.unwrap();
+    let payload = record::event(&event(), sealing(&sealer())).unwrap().payload.unwrap();
     let sealed = String::from_utf8(payload).unwrap();
     let done = python(&["-c", check, script.to_str().unwrap(), &sealed]).unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -237,7 +242,7 @@ fn a_snapshot_is_sealed_alike_and_the_system_is_no_person() {
         confirmed_at: time("2026-03-02T05:31:11.500Z"),
         vendor_updated_at: None,
     };
-    let record = record::snapshot(&key(), Some(&snapshot), Some(&sealer())).unwrap();
+    let record = record::snapshot(&key(), Some(&snapshot), sealing(&sealer())).unwrap();
     let read: Snapshot = serde_json::from_slice(&record.payload.unwrap()).unwrap();
     assert!(read.facts.submission.user_id.unwrap().starts_with("sealed:v1:2026-01:"));
     assert_eq!(read.facts.kyc.reviewer.as_deref(), Some("system"));
@@ -247,8 +252,8 @@ fn a_snapshot_is_sealed_alike_and_the_system_is_no_person() {
         SealingKeys::read(["a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]).unwrap(),
         || None,
     );
-    let record = record::snapshot(&key(), Some(&snapshot), Some(&only_text)).unwrap();
-    let clear = record::snapshot(&key(), Some(&snapshot), None).unwrap();
+    let record = record::snapshot(&key(), Some(&snapshot), sealing(&only_text)).unwrap();
+    let clear = record::snapshot(&key(), Some(&snapshot), Form::default()).unwrap();
     assert_eq!(record, clear, "what is not on the list stays");
 }
 
@@ -329,7 +334,7 @@ fn name_of(notice: &Notification) -> &'static str {
 fn every_notification_is_json_under_its_own_name() {
     let mut seen = std::collections::BTreeSet::new();
     for notice in notifications() {
-        let (name, record) = (name_of(&notice), record::notification(&notice).unwrap());
+        let (name, record) = (name_of(&notice), record::notification(&notice, Form::default()).unwrap());
         golden(&format!("notification_{name}.txt"), &record);
         let payload = record.payload.unwrap();
         assert!(payload.starts_with(format!(r#"{{"type":"{name}""#).as_bytes()));
@@ -368,7 +373,7 @@ fn a_memo_stays_on_the_partition_that_it_belongs_to() {
 
 #[test]
 fn a_records_size_is_never_told_too_small() {
-    let record = record::event(&event(), None).unwrap();
+    let record = record::event(&event(), Form::default()).unwrap();
     let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     let bare = record.key.as_ref().unwrap().len() + record.payload.as_ref().unwrap().len() + headers;
     assert!(record.size() > bare && record.size() < bare + 500);

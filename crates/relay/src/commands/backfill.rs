@@ -188,7 +188,7 @@ fn follow(
             return Ok(Followed::NeverBegan);
         }
         let Some(record) = notices.next(SHORT)? else { continue };
-        let notice = record.payload.and_then(|bytes| serde_json::from_slice::<Notification>(&bytes).ok());
+        let notice = record.json::<Notification>().and_then(Result::ok);
         match notice.filter(|notice| is_ours(notice, arguments)) {
             Some(Notification::SweepStarted { at, .. }) => {
                 begun = true;

@@ -1,7 +1,10 @@
-//! `doctor`: a few harmless questions to a real project, and which settings they show to hold.
+//! `doctor`: a few harmless questions to a real project, and which settings they show to hold; and to the schema registry,
+//! if there is one.
 //!
 //! Owns: the comparison of what was found with the configuration, and the settings to use instead. The questions and
 //! their reading are `argos::probe`'s. Changes nothing, and reads only.
+
+mod schemas;
 
 use super::support::{self, Ended};
 use crate::cli::{Doctor, Exit};
@@ -51,7 +54,16 @@ fn work(arguments: &Doctor, config: &Config, out: &mut impl Write, err: &mut imp
             Err(other) => return Err(other),
         }
     }
-    support::print(out, arguments.output.output, &text, &json!({ "ok": ok && !unreachable, "projects": documents }))?;
+    let mut document = json!({ "projects": documents });
+    if let Some(given) = &config.kafka.schema_registry {
+        let found = runtime.block_on(schemas::look(config, given))?;
+        unreachable |= found.is_away();
+        ok &= found.is_well();
+        text.push_str(&found.as_text());
+        document["schema_registry"] = found.as_json();
+    }
+    document["ok"] = (ok && !unreachable).into();
+    support::print(out, arguments.output.output, &text, &document)?;
     Ok(match (unreachable, ok) {
         (true, _) => Exit::Unreachable,
         (false, true) => Exit::Done,

@@ -9,7 +9,7 @@ use crate::cli::{Erase, Exit};
 use crate::config::{Config, Environment};
 use crate::operate::hints;
 use models::{Key, Lane, Time};
-use publisher::reading::{Start, TopicReader, name_of};
+use publisher::reading::{Start, TopicReader};
 use publisher::record::Topic;
 use publisher::topics;
 use serde_json::json;
@@ -40,7 +40,7 @@ struct Held {
 fn held(config: &Config, key: &Key) -> Result<Held, Ended> {
     let settings = config.kafka.settings();
     let names = settings.names();
-    let retention = support::runtime()?.block_on(topics::retention(&settings, name_of(&names, Topic::Events)))?;
+    let retention = support::runtime()?.block_on(topics::retention(&settings, names.of(Topic::Events)))?;
     let mut held = Held { retention_seconds: retention.map(|span| span.as_secs()), ..Held::default() };
     TopicReader::open_for(&settings, Topic::Events, &Start::Beginning, key.as_str())?.read_to_end(|record| {
         if record.key.as_deref() == Some(key.as_str()) {

@@ -105,7 +105,7 @@ fn decode(record: &Received) -> Result<Option<Box<Entry>>, Ended> {
 }
 
 fn seen(record: &Received) -> Option<Seen> {
-    let data: Value = serde_json::from_slice(record.payload.as_deref()?).ok()?;
+    let data: Value = record.json()?.ok()?;
     Some(Seen {
         kind: record.header("ce_type")?.to_owned(),
         id: record.header("ce_id")?.to_owned(),

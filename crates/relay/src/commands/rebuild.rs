@@ -105,7 +105,7 @@ fn traces(config: &Config) -> Result<BTreeMap<Key, Trace>, Ended> {
     let mut unreadable = None;
     TopicReader::open(&settings, Topic::State, &Start::Beginning)?.read_to_end(|record| {
         let Some(key) = record.key.as_deref().and_then(|key| Key::parse(key).ok()) else { return true };
-        match record.payload.as_deref().map(serde_json::from_slice::<Snapshot>).transpose() {
+        match record.json::<Snapshot>().transpose() {
             Ok(snapshot) => {
                 let trace = traces.entry(key).or_default();
                 (trace.tombstone, trace.snapshot) = (snapshot.is_none(), snapshot);

@@ -1,10 +1,12 @@
 //! `serve`: the service against Kafka.
 //!
-//! Owns: what a role consists of, and waiting for Kafka at the start. A topic that would break a promise ends it with
-//! the list of findings; a cluster that is away is waited for, visible in `/startupz`.
+//! Owns: what a role consists of, and waiting for Kafka and a schema registry at the start. A topic that would break a
+//! promise ends it with the list of findings; who is away is waited for, visible in `/startupz`.
 
 use crate::cli::{Exit, Role, Serve};
 use crate::config::{Config, Environment};
+use crate::health::{Latch, Stage};
+use crate::schema_registry::{RegistryMetrics, SchemaRegistry};
 use crate::telemetry::{self, Stream, chain};
 use crate::wiring::{OpenLedger, Wiring, listen};
 use anyhow::Context;
@@ -60,9 +62,10 @@ async fn service(role: Role, config: Arc<Config>) -> anyhow::Result<Exit> {
         wiring.ingest(listener, &sink)?;
     }
     if role.reconciles() {
-        let opener = OnKafka { settings, metrics, watch: Arc::clone(&watch) };
+        let schemas = schemas(&mut wiring)?;
+        let opener = OnKafka { settings, metrics, watch: Arc::clone(&watch), schemas };
         let started = AtomicBool::new(false);
-        wiring.health().ask(crate::health::Stage::Startup, "ledger", move || {
+        wiring.health().ask(Stage::Startup, "ledger", move || {
             let ready = || watch.get().is_some_and(|watch: &LedgerWatch| watch.status().is_ready());
             // Once restored, a later rebalance is no new start: webhooks can be taken in meanwhile.
             if started.load(Ordering::Relaxed) || ready() {
@@ -82,6 +85,15 @@ async fn service(role: Role, config: Arc<Config>) -> anyhow::Result<Exit> {
         tracing::error!(error = %chain(error), "the service did not end in order");
     }
     Ok(if errors.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// What has to be found out of a schema registry, if there is one.
+fn schemas(wiring: &mut Wiring) -> anyhow::Result<Option<Schemas>> {
+    let Some(registry) = wiring.schema_registry()? else { return Ok(None) };
+    let metrics = RegistryMetrics::register(wiring.registry())?;
+    let told =
+        wiring.health().latch(Stage::Startup, "schema_registry", "not asked yet; Kafka and its topics come first");
+    Ok(Some(Schemas { registry, metrics, told }))
 }
 
 /// Ends with the reason once the topics of hints are known to break a promise; never if they hold. A cluster that is away
@@ -142,16 +154,24 @@ async fn check(settings: &KafkaSettings) -> Result<(), NotYet> {
     Ok(())
 }
 
+/// A schema registry, and who is told of it.
+struct Schemas {
+    registry: SchemaRegistry,
+    metrics: RegistryMetrics,
+    told: Latch,
+}
+
 struct OnKafka {
     settings: KafkaSettings,
     metrics: KafkaMetrics,
     watch: Arc<OnceLock<LedgerWatch>>,
+    schemas: Option<Schemas>,
 }
 
 impl OpenLedger for OnKafka {
     type Ledger = KafkaLedger;
 
-    async fn open(self, stop: CancellationToken) -> anyhow::Result<Option<KafkaLedger>> {
+    async fn open(mut self, stop: CancellationToken) -> anyhow::Result<Option<KafkaLedger>> {
         loop {
             match check(&self.settings).await {
                 Ok(()) => break,
@@ -164,6 +184,11 @@ impl OpenLedger for OnKafka {
                 () = stop.cancelled() => return Ok(None),
                 () = tokio::time::sleep(TRY_AGAIN) => {}
             }
+        }
+        if let Some(Schemas { registry, metrics, told }) = &self.schemas {
+            let ids = registry.all_ids(&self.settings.names(), metrics, told, &stop).await;
+            let Some(ids) = ids else { return Ok(None) };
+            self.settings.schema_ids = Some(Arc::new(ids));
         }
         let ledger = KafkaLedger::open(self.settings, self.metrics, now)?;
         // Set once: an opener opens one ledger.

@@ -186,11 +186,10 @@ fn take(held: &mut BTreeMap<String, Core>, project: &ProjectId, record: &Receive
         return Ok(());
     }
     let id = key.submission().to_owned();
-    match &record.payload {
+    match record.json::<Shown>() {
         None => held.remove(&id),
-        Some(bytes) => {
+        Some(read) => {
             // The error of the JSON reader may repeat a value.
-            let read = serde_json::from_slice::<Shown>(bytes);
             let shown = read.map_err(|_| anyhow::anyhow!("a record of the state topic is no snapshot: {key}"))?;
             held.insert(id, Core::of_shown(shown))
         }

@@ -6,6 +6,7 @@
 use super::durations::{self, show_duration};
 use super::problem::Problem;
 use super::read::Section;
+use super::schema_registry::SchemaRegistry;
 use super::secret::{file_key, redacted};
 use publisher::{KafkaSettings, TopicNames};
 use secrecy::{ExposeSecret, SecretString};
@@ -61,6 +62,9 @@ pub struct Kafka {
     pub topics: Topics,
     /// Handed to librdkafka as they stand.
     pub properties: Properties,
+    /// Where the schemas of what is published are kept. Default: none, and values are plain JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_registry: Option<SchemaRegistry>,
 }
 
 /// The names of the topics, before the prefix is put to them. The defaults are those of the published contract.
@@ -143,6 +147,7 @@ impl Kafka {
             unsettled_window: section.or("unsettled_window", default.unsettled_window),
             topics: Topics::read(&mut section, default.topics),
             properties: Properties::read(section.section("properties")),
+            schema_registry: SchemaRegistry::read(&mut section),
         };
         if kafka.check_times(&section) {
             for problem in kafka.settings().problems() {

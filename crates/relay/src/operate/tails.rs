@@ -65,7 +65,7 @@ impl EventView {
     /// `None` for a record that is no event of ours.
     pub fn of(record: &Received) -> Option<EventView> {
         let key = Key::parse(record.key.as_deref()?).ok()?;
-        let data: Value = serde_json::from_slice(record.payload.as_deref()?).ok()?;
+        let data: Value = record.json()?.ok()?;
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let at = record.header("ce_recordedtime").and_then(|time| time.parse().ok()).unwrap_or(record.at);
         Some(EventView {

@@ -55,8 +55,7 @@ fn is_webhook(record: &Received) -> bool {
     struct From {
         source: Source,
     }
-    let from = record.payload.as_deref().and_then(|bytes| serde_json::from_slice::<From>(bytes).ok());
-    from.is_some_and(|from| from.source == Source::Webhook)
+    record.json::<From>().is_some_and(|from| from.is_ok_and(|from| from.source == Source::Webhook))
 }
 
 /// Reads all of it; the ledger only if `ledger`.
@@ -82,8 +81,7 @@ pub(super) fn gather(settings: &KafkaSettings, key: &Key, ledger: bool, now: Tim
     for of in [key.as_str(), key.project()] {
         found.read(settings, Topic::Notifications, &Start::Last(FEW), of, |found, record| {
             if record.key.as_deref() == Some(of) {
-                let notice = record.payload.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
-                found.notices.extend(notice);
+                found.notices.extend(record.json().and_then(Result::ok));
             }
         })?;
     }
@@ -124,7 +122,7 @@ impl Gathered {
                 return;
             }
             let (partition, offset) = (record.partition, record.offset);
-            let hint = record.payload.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+            let hint = record.json().and_then(Result::ok);
             found.hints.extend(hint.map(|hint| HintSeen { lane, partition, offset, hint }));
         })?;
         self.partition = publisher::partition::partition_of(key.as_str().as_bytes(), reader.partitions());
