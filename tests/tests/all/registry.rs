@@ -136,23 +136,38 @@ async fn a_real_registry_and_its_official_client() {
     play(&sim, &replica, &setup, 82).await;
     assert!(check::safe(&setup, &sim).await >= 60, "in order, unique, true, and equal to the state");
     assert!(read_all(&setup).await.values().all(|record| record.value.is_none() || record.schema_id.is_some()));
-    the_commands_read_it(&replica);
+    the_commands_read_it(&mut replica).await;
     println!("{} subjects; record types seen: {types:?}", subjects.len());
 }
 
-/// `verify` reads the state topic, `ledger rebuild` state and events, `explain` events and notifications.
-fn the_commands_read_it(replica: &Replica) {
-    let run = |arguments: &[&str]| {
-        let output = replica.command(arguments);
+/// `verify` reads the state topic, `ledger rebuild` state and events; the latter only when nobody is at work, and here
+/// into another topic, as if the ledger were lost.
+async fn the_commands_read_it(replica: &mut Replica) {
+    let run = |replica: &Replica, arguments: &[&str]| {
+        let mut command = replica.prepared(arguments);
+        let output = command.env("ARGOS_RELAY__KAFKA__TOPICS__LEDGER", "kyc.ledger.v2").output().expect("it runs");
         let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
-        told
+        (output.status.code(), told)
     };
-    run(&["verify", "--project", PROJECT]);
-    run(&["ledger", "rebuild"]);
+    for arguments in [&["topics", "apply"][..], &["verify", "--project", PROJECT]] {
+        let (code, told) = run(replica, arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {told}");
+    }
+    assert_eq!(replica.terminate().await, Some(0), "{}", replica.logs());
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let (code, told) = run(replica, &["ledger", "rebuild"]);
+        if code == Some(0) {
+            println!("{told}");
+            return;
+        }
+        // Its place in the group is kept for as long.
+        assert!(told.contains("kafka.session_timeout") && Instant::now() < until, "{told}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
-/// From plain to framed and back: the topics hold both, and everything reads both.
+/// From plain to framed: the topics hold both, and everything reads both.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_with_framed_and_plain_records_is_read_whole_and_evolves_as_the_registry_allows() {
     let Some(bootstrap) = broker::bootstrap() else { return };
@@ -185,8 +200,8 @@ async fn a_topic_with_framed_and_plain_records_is_read_whole_and_evolves_as_the_
     let records = read_all(&setup).await;
     let framed = records.values().filter(|record| record.schema_id.is_some()).count();
     let bare = records.values().filter(|record| record.schema_id.is_none() && record.value.is_some()).count();
-    assert!(framed > 60 && bare > 60, "{framed} framed, {bare} plain");
-    the_commands_read_it(&replica);
+    assert!(framed > 40 && bare > 40, "{framed} framed, {bare} plain");
+    the_commands_read_it(&mut replica).await;
 
     let subject = format!("{0}{1}-kyc.submission.approved.v1", setup.prefix, check::TOPICS[0]);
     let evolved = registry.official(&["evolve", &registry.url(), &subject]).await;
