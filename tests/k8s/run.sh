@@ -22,7 +22,7 @@ mkdir -p "$out"
 
 command -v kubectl >/dev/null || { echo "Please install kubectl" >&2; exit 69; }
 kubectl version --request-timeout=20s >/dev/null 2>&1 || { echo "No cluster answers: set KUBECONFIG" >&2; exit 69; }
-tests/prerequisites.sh python3 java mvn
+tests/prerequisites.sh python3
 PATH=$(tests/helm/get.sh helm):$PATH
 export PATH
 
@@ -36,6 +36,7 @@ build() {
     read -ra more <<<"${BUILD_ARGS:-}"
     BUILDER=$builder TAG=localhost/argos-relay:k8s docker/build.sh "${more[@]}"
     "$builder" build -f tests/k8s/argos.Dockerfile -t localhost/argos-relay-argos:k8s "${more[@]}" .
+    tests/prerequisites.sh java mvn
     local context=$out/kafka jars
     jars=$(tests/kafka/get.sh)
     rm -rf "$context"

@@ -223,7 +223,7 @@ impl From<SinkError> for Rejection {
     fn from(error: SinkError) -> Rejection {
         match error {
             SinkError::Full => Rejection::Full,
-            SinkError::Unavailable(_) => Rejection::Unavailable,
+            SinkError::Unavailable(_) | SinkError::Denied(_) => Rejection::Unavailable,
         }
     }
 }

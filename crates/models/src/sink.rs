@@ -14,6 +14,9 @@ pub enum SinkError {
     /// The broker is gone, or did not acknowledge in time. The hint may still arrive; it is harmless when repeated.
     #[error("not acknowledged: {0}")]
     Unavailable(String),
+    /// The cluster answers, and does not take it from us: a right is missing.
+    #[error("not acknowledged: {0}")]
+    Denied(String),
 }
 
 /// Where hints go.

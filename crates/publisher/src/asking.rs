@@ -3,16 +3,16 @@
 //! Owns: the ear of such a client, and the metadata question in slices, between which it listens. Must not know: what
 //! the answer is for.
 //!
-//! Path: [`client`]; [`metadata`]. All calls block.
+//! Path: [`client`]; [`metadata`], [`committed`]. All calls block.
 
 use crate::ledger::lock;
 use crate::refusal::Refusal;
-use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
+use rdkafka::{ClientConfig, TopicPartitionList};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,32 @@ pub(crate) enum Unanswered {
 /// A client from its configuration.
 pub(crate) fn client(config: &ClientConfig) -> KafkaResult<Client> {
     config.create_with_context(Ear::default())
+}
+
+/// How far a group has come. That we may not see it, only who polls is told; the question itself just finds no answer.
+pub(crate) fn committed(
+    client: &Client,
+    wanted: &TopicPartitionList,
+    within: Duration,
+) -> KafkaResult<TopicPartitionList> {
+    let until = Instant::now() + within;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let error = match client.committed_offsets(wanted.clone(), left.min(SLICE)) {
+            Ok(offsets) => return Ok(offsets),
+            Err(error) => error,
+        };
+        // Nothing is assigned: what comes is news.
+        let mut news = std::iter::from_fn(|| client.poll(Duration::ZERO)).take(NEWS).filter_map(Result::err);
+        let denied =
+            |error: &KafkaError| error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed);
+        if let Some(denied) = news.find(denied) {
+            return Err(denied);
+        }
+        if Instant::now() >= until {
+            return Err(error);
+        }
+    }
 }
 
 /// The cluster's metadata, of one topic or of all that are shown to us.

@@ -266,15 +266,15 @@ impl KafkaHintSink {
         let (reply, answer) = oneshot::channel();
         inner.hand_over(record, InFlight { _place: place, reply }).map_err(|error| match error {
             SinkError::Full => ("full", error),
-            SinkError::Unavailable(_) => ("refused", error),
+            SinkError::Unavailable(_) | SinkError::Denied(_) => ("refused", error),
         })?;
         match tokio::time::timeout(inner.settings.hint_deadline, answer).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => {
                 let topic = inner.name_of(record.topic);
                 let denied = error.rdkafka_error_code().and_then(|code| Refusal::denied(code, topic));
-                let text = denied.map_or_else(|| error.to_string(), |refusal| refusal.to_string());
-                Err(("failed", SinkError::Unavailable(text)))
+                let unavailable = || SinkError::Unavailable(error.to_string());
+                Err(("failed", denied.map_or_else(unavailable, |refusal| SinkError::Denied(refusal.to_string()))))
             }
             Ok(Err(_)) => Err(("failed", SinkError::Unavailable("the producer was made anew".to_owned()))),
             Err(_) => {

@@ -214,7 +214,7 @@ impl TopicReader {
         }
         if let Start::Kept(_) = start {
             let group = "reading the offsets of the group";
-            from = self.consumer.committed_offsets(from, QUESTION).map_err(|error| denied(group, error))?;
+            from = asking::committed(&self.consumer, &from, QUESTION).map_err(|error| denied(group, error))?;
             for mut one in from.elements() {
                 if one.offset() == Offset::Invalid {
                     one.set_offset(Offset::Beginning)?;

@@ -1,7 +1,11 @@
 //! The rights that `topics apply --print-acls` prints for the service, on a broker that denies by default: with them
 //! everything works, and without any one of them something fails and says which.
 
+use super::commands;
 use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
 use simulator::Simulator;
@@ -36,6 +40,7 @@ struct Court {
 
 /// A user who has the rights of a role, but for one perhaps.
 struct Trial {
+    user: String,
     missing: Option<Acl>,
     setup: Setup,
 }
@@ -66,17 +71,22 @@ impl Court {
 
     /// Everybody of a role, each with a deployment of its own: one with all its rights, and for each right one without it.
     async fn trials(&self, role: &str) -> Vec<Trial> {
+        self.trials_at(role, || self.setup()).await
+    }
+
+    /// The same, at a deployment of the caller's.
+    async fn trials_at(&self, role: &str, setup: impl Fn() -> Setup) -> Vec<Trial> {
         let mut trials = Vec::new();
         let count = self.rights(&self.setup(), role, "nobody").await.len();
         for left_out in std::iter::once(None).chain((0..count).map(Some)) {
             let user = format!("user{}", self.users.fetch_add(1, Ordering::Relaxed));
-            let mut setup = self.setup();
+            let mut setup = setup();
             let mut rights = self.rights(&setup, role, &user).await;
             let missing = left_out.map(|at: usize| rights.remove(at));
             self.come_as(&mut setup, &user);
             let bootstrap = self.broker.bootstrap();
             spawn_blocking(move || acls::allow(&bootstrap, &rights)).await.expect("allowed");
-            trials.push(Trial { missing, setup });
+            trials.push(Trial { user, missing, setup });
         }
         trials
     }
@@ -151,6 +161,95 @@ async fn with_the_printed_rights_all_works_and_without_any_one_something_says_so
     all(&court, court.trials("topics").await, apply_topics).await;
     all(&court, court.trials("ingest").await, |court, trial| serve(court, trial, "ingest")).await;
     all(&court, court.trials("reconciler").await, |court, trial| serve(court, trial, "all")).await;
+}
+
+/// Operators and consumers come to a deployment that works.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_printed_rights_operators_and_consumers_work_and_without_any_one_they_are_told() {
+    if broker::bootstrap().is_none() {
+        return;
+    }
+    let court = Arc::new(Court::open().await);
+    let setup = court.setup();
+    let mut replica = Replica::new(&setup, "relay-0");
+    replica.apply_topics();
+    replica.start_ready().await;
+    court.sim.set_targets(PROJECT, vec![replica.target()], Some(TOKEN.to_owned()));
+    check::converged(&setup, &court.sim, PATIENCE).await;
+    commands::dead_letter(&setup, &court.ids[0]).await;
+    all(&court, court.trials_at("operator", || setup.clone()).await, operate).await;
+    all(&court, court.trials_at("consumer", || setup.clone()).await, consume).await;
+}
+
+/// Every command of an operator, to its end.
+async fn operate(court: Arc<Court>, trial: Trial) {
+    let keys = court.ids.each_ref().map(|id| format!("{PROJECT}/{id}"));
+    let commands: [&[&str]; 6] = [
+        &["explain", &keys[0]],
+        &["reconcile", &keys[0]],
+        &["backfill", "--project", PROJECT, "--from", "2020-01-01", "--to", "2099-12-31"],
+        &["verify", "--project", PROJECT, "--rate", "100"],
+        &["redrive"],
+        &["erase", &keys[1], "--yes"],
+    ];
+    let mut told = Vec::new();
+    for command in commands {
+        let (code, out, err) = run(&trial.setup, command).await;
+        match &trial.missing {
+            None => assert!(code == Some(0) && !err.contains(ADVICE), "{command:?}: {code:?} {out}{err}"),
+            Some(missing) if tells_of(&err, missing) => return assert_eq!(code, Some(1), "{command:?}: {out}{err}"),
+            Some(_) => told.push(format!("{command:?} {code:?}: {err}")),
+        }
+    }
+    if let Some(missing) = trial.missing {
+        panic!("nothing needs {}: {told:#?}", missing.text);
+    }
+}
+
+/// A team downstream: both topics, in a group of its own.
+async fn consume(court: Arc<Court>, trial: Trial) {
+    let address = trial.setup.broker.clone().expect("where users with passwords come in");
+    let topics = [0, 1].map(|at| format!("{}{}", trial.setup.prefix, check::TOPICS[at]));
+    let (user, wanted) = (trial.user.clone(), topics.clone());
+    let seen = spawn_blocking(move || read_as(&address, &user, &wanted)).await.expect("read");
+    let missing = trial.missing.map(|missing| (missing.is_of_group(), missing.name));
+    match missing {
+        None => assert_eq!(seen, Ok(BTreeSet::from(topics))),
+        Some((true, _)) => assert_eq!(seen, Err(RDKafkaErrorCode::GroupAuthorizationFailed)),
+        Some((false, _)) => assert_eq!(seen, Err(RDKafkaErrorCode::TopicAuthorizationFailed)),
+    }
+    drop(court);
+}
+
+/// The topics of which a user's group was handed a record, or what it may not.
+fn read_as(address: &str, user: &str, topics: &[String; 2]) -> Result<BTreeSet<String>, RDKafkaErrorCode> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", address)
+        .set("security.protocol", "sasl_plaintext")
+        .set("sasl.mechanisms", "PLAIN")
+        .set("sasl.username", user)
+        .set("sasl.password", PASSWORD)
+        .set("group.id", user)
+        .set("isolation.level", "read_committed")
+        .set("auto.offset.reset", "earliest")
+        .create()
+        .expect("a consumer");
+    consumer.subscribe(&topics.each_ref().map(String::as_str)).expect("subscribed");
+    let denials = [RDKafkaErrorCode::GroupAuthorizationFailed, RDKafkaErrorCode::TopicAuthorizationFailed];
+    let (until, mut seen) = (Instant::now() + PATIENCE, BTreeSet::new());
+    while seen.len() < topics.len() && Instant::now() < until {
+        match consumer.poll(Duration::from_millis(200)) {
+            None => {}
+            Some(Ok(message)) => drop(seen.insert(message.topic().to_owned())),
+            Some(Err(error)) => {
+                let code = error.rdkafka_error_code();
+                if let Some(code) = code.filter(|code| denials.contains(code)) {
+                    return Err(code);
+                }
+            }
+        }
+    }
+    Ok(seen)
 }
 
 /// The lines as they are printed, run with Kafka's tool, make what the JSON says.

@@ -52,7 +52,10 @@ impl From<TopicsError> for Ended {
 
 impl From<SinkError> for Ended {
     fn from(error: SinkError) -> Ended {
-        Ended::Unreachable(error.into())
+        match error {
+            SinkError::Full | SinkError::Unavailable(_) => Ended::Unreachable(error.into()),
+            SinkError::Denied(_) => Ended::Failed(error.into()),
+        }
     }
 }
 
