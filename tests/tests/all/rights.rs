@@ -1,4 +1,4 @@
-//! The rights that `topics apply --print-acls` prints for the service, on a broker that denies by default: with them
+//! The rights that `topics apply --print-acls` prints, on a broker that denies by default: with them
 //! everything works, and without any one of them something fails and says which.
 
 use super::commands;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tests::acls::{self, Acl};
 use tests::secure::{PASSWORD, SecureBroker};
-use tests::service::{Replica, Setup, http_post};
+use tests::service::{Replica, Setup, http_get, http_post};
 use tests::{PROJECT, TOKEN, broker, check, simulator};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
@@ -163,9 +163,9 @@ async fn with_the_printed_rights_all_works_and_without_any_one_something_says_so
     all(&court, court.trials("reconciler").await, |court, trial| serve(court, trial, "all")).await;
 }
 
-/// Operators and consumers come to a deployment that works.
+/// Operators, consumers and whoever looks at the console come to a deployment that works.
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_printed_rights_operators_and_consumers_work_and_without_any_one_they_are_told() {
+async fn with_the_printed_rights_operators_consumers_and_the_console_work_and_without_any_one_they_are_told() {
     if broker::bootstrap().is_none() {
         return;
     }
@@ -179,6 +179,32 @@ async fn with_the_printed_rights_operators_and_consumers_work_and_without_any_on
     commands::dead_letter(&setup, &court.ids[0]).await;
     all(&court, court.trials_at("operator", || setup.clone()).await, operate).await;
     all(&court, court.trials_at("consumer", || setup.clone()).await, consume).await;
+    all(&court, court.trials("console").await, watch).await;
+}
+
+/// What the admin API shows of topics, of a service that has its own rights besides.
+async fn watch(court: Arc<Court>, trial: Trial) {
+    let own = court.rights(&trial.setup, "reconciler", &trial.user).await;
+    let bootstrap = court.broker.bootstrap();
+    spawn_blocking(move || acls::allow(&bootstrap, &own)).await.expect("allowed");
+    let open = Setup { broker: None, kafka: String::new(), ..trial.setup.clone() };
+    spawn_blocking(move || Replica::new(&open, "relay-0").apply_topics()).await.expect("topics");
+    let mut replica = Replica::new(&trial.setup, "relay-0");
+    replica.start_ready().await;
+    check::converged(&trial.setup, &court.sim, PATIENCE).await;
+    let mut told = Vec::new();
+    for path in ["events", "dead-letters", &format!("submissions/{PROJECT}/{}", court.ids[0])] {
+        let url = format!("{}/api/v1/{path}", replica.admin_url());
+        let (status, body) = http_get(&url).await.expect("an answer");
+        match &trial.missing {
+            None => assert_eq!(status, 200, "{path}: {body}"),
+            Some(missing) if tells_of(&body, missing) => return assert_eq!(status, 502, "{path}: {body}"),
+            Some(_) => told.push(format!("{path} {status}: {body}")),
+        }
+    }
+    if let Some(missing) = trial.missing {
+        panic!("nothing needs {}: {told:#?}", missing.text);
+    }
 }
 
 /// Every command of an operator, to its end.
