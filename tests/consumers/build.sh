@@ -53,7 +53,7 @@ build_rust() {
     fi
     "$examples/rust/contract.sh" "$typify/bin/cargo-typify" --check
     cd "$root"
-    cargo build -q --workspace --features argos-relay/dev --bins
+    cargo build -q --workspace --features argos-relay/dev --bin argos-relay --bin example-consumer
 }
 
 [ $# -gt 0 ] || set -- python typescript go java rust
