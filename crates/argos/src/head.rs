@@ -46,6 +46,40 @@ pub(crate) struct Head<'a> {
     labelled: bool,
 }
 
+/// The members as they come by, for whoever goes through an item.
+#[derive(Default)]
+pub(crate) struct Gathered<'a> {
+    found: [Option<Raw<'a>>; NAMES.len()],
+    labelled: bool,
+}
+
+impl<'a> Gathered<'a> {
+    /// One member; of a repeated name the last counts.
+    pub(crate) fn add(&mut self, name: &str, value: Raw<'a>) {
+        if let Some(index) = NAMES.iter().position(|known| *known == name) {
+            self.found[index] = value.kind().map(|_| value);
+        }
+        self.labelled |= is_label(value) && !CHOSEN.contains(&name);
+    }
+
+    /// All have come by.
+    pub(crate) fn head(self) -> Head<'a> {
+        let [id, other_id, kyc, data, status, camel, snake, webhook, aml, result, updated, old_name, history, created] =
+            self.found;
+        Head {
+            id: id.or(other_id),
+            created_at: created,
+            kyc,
+            data,
+            statuses: [webhook, camel, snake, status],
+            aml: aml.or(result),
+            updated_at: [updated, old_name],
+            history,
+            labelled: self.labelled,
+        }
+    }
+}
+
 /// The screening as an item shows it.
 pub(crate) struct Screening {
     pub(crate) status: AmlStatus,
@@ -60,30 +94,9 @@ impl<'a> Head<'a> {
     /// # Errors
     /// [`LookError::Unreadable`] if it is no object.
     pub(crate) fn of(item: Raw<'a>) -> Result<Head<'a>, LookError> {
-        let mut found = [None; NAMES.len()];
-        let mut labelled = false;
-        let sound = item.each_member(|name, value| {
-            if let Some(index) = NAMES.iter().position(|known| *known == name) {
-                found[index] = value.kind().map(|_| value);
-            }
-            labelled |= is_label(value) && !CHOSEN.contains(&name.as_ref());
-        });
-        if !sound {
-            return Err(unreadable("the item is not an object"));
-        }
-        let [id, other_id, kyc, data, status, camel, snake, webhook, aml, result, updated, old_name, history, created] =
-            found;
-        Ok(Head {
-            id: id.or(other_id),
-            created_at: created,
-            kyc,
-            data,
-            statuses: [webhook, camel, snake, status],
-            aml: aml.or(result),
-            updated_at: [updated, old_name],
-            history,
-            labelled,
-        })
+        let mut gathered = Gathered::default();
+        let sound = item.each_member(|name, value| gathered.add(&name, value));
+        if sound { Ok(gathered.head()) } else { Err(unreadable("the item is not an object")) }
     }
 
     /// The vendor's clock: `updated_at`, or `updateHistory.updateTime` where that is newer, since webhooks of manual

@@ -53,7 +53,50 @@ fn a_cursor_that_cannot_be_followed_is_no_end() {
     }
 }
 
+/// Members of a page and of its rows, usual and not.
+fn any_page() -> impl Strategy<Value = String> {
+    let row = prop::sample::select(vec![
+        r#"{"submission_id":"k1","updated_at":"2026-03-02T05:31:10.511Z","kyc":{"result":"approved"}}"#,
+        r#"{"submission_id":"k2","submission_id":"k3","aml":{"currentstatus":"Red Flag","risk_level_summary":"LOW"},"aml":null}"#,
+        r#"{"submissionId":"k4","email":"Deleted Submission","data":{"x":[[1e999]]}}"#,
+        r#"{"submission\u005fid":"k5","created_at":"2026-03-02-05-27-56-UTC"}"#,
+        r#"{"kyc":{"result":"approved"}}"#,
+        r#"{"\ud800":1,"submission_id":"k6"}"#,
+        r#"{"submission_id":"a\u0007b"}"#,
+        r#""what is this""#,
+        "null",
+        "[{}]",
+        "{}",
+    ]);
+    let items = prop::collection::vec(row, 0..4).prop_map(|rows| format!("[{}]", rows.join(",")));
+    let items = prop_oneof![8 => items, 1 => Just("7".to_owned()), 1 => Just("null".to_owned())];
+    let name = prop::sample::select(vec!["Items", "Items", "items"]);
+    let listed = (name, items).prop_map(|(name, items)| format!("\"{name}\":{items}"));
+    let other = prop::sample::select(vec![
+        r#""nextpageKey":{"id":"6xx","created_at":"2026-03-02"}"#,
+        r#""nextpageKey":{"id":"6xx"}"#,
+        r#""nextpageKey":null"#,
+        r#""isEncrypted":true"#,
+        r#""data":"x""#,
+        r#""errorCode":"invalid_parameter""#,
+        r#""\ud800":1"#,
+    ]);
+    let member = prop_oneof![3 => listed, 2 => other.prop_map(str::to_owned)];
+    let wrapped = prop::collection::vec(member, 0..4).prop_map(|members| format!("{{{}}}", members.join(",")));
+    (wrapped, prop::sample::select(vec!["", "", "", "\n", " x", "}"])).prop_map(|(body, end)| body + end)
+}
+
 proptest! {
+    /// The short way says nothing else than the long one.
+    #[test]
+    fn one_pass_reads_as_the_steps_do(body in any_page()) {
+        if let Some(page) = one_pass::read(&body) {
+            prop_assert_eq!(page, read_in_steps(&body), "{}", body);
+        }
+        let usual = r#"{"Items":[{"submission_id":"k1"}],"other":{},"nextpageKey":{"id":"x","created_at":"y"}}"#;
+        prop_assert!(one_pass::read(usual).is_some());
+    }
+
     #[test]
     fn any_bytes_have_an_outcome(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in any::<prop::sample::Index>()) {
         let _ = decode_page(&bytes);

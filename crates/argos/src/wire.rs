@@ -50,6 +50,12 @@ impl fmt::Display for Kind {
     }
 }
 
+impl<'a> From<&'a RawValue> for Raw<'a> {
+    fn from(value: &'a RawValue) -> Raw<'a> {
+        Raw(value.get())
+    }
+}
+
 /// One JSON value, syntactically sound, its inside unread. Never `null` where a picked value is meant: that is
 /// "absent". No `Debug`: it may hold personal data.
 #[derive(Clone, Copy)]
@@ -163,7 +169,7 @@ impl<'a> Raw<'a> {
 }
 
 /// A string, borrowed where it has no escapes.
-struct Text;
+pub(crate) struct Text;
 
 impl<'de> Visitor<'de> for Text {
     type Value = Cow<'de, str>;

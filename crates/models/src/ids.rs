@@ -89,7 +89,7 @@ pub struct Key(Arc<str>);
 impl Key {
     /// Joins two checked ids.
     pub fn new(project: &ProjectId, submission: &SubmissionId) -> Key {
-        Key(format!("{}/{}", project.0, submission.0).into())
+        Key([&*project.0, "/", &*submission.0].concat().into())
     }
 
     /// Reads the text form; the first slash separates.
@@ -113,6 +113,13 @@ impl Key {
     /// The submission's part.
     pub fn submission(&self) -> &str {
         self.0.split_once('/').map_or("", |(_, submission)| submission)
+    }
+}
+
+/// A key is found in a map by its text.
+impl std::borrow::Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

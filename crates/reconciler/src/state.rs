@@ -6,8 +6,11 @@
 mod batch;
 mod hints;
 mod looks;
+mod packed;
 mod partition;
 mod spans;
+mod store;
+mod timers;
 mod views;
 mod walks;
 
@@ -26,6 +29,7 @@ use models::{
     Traces,
 };
 use std::collections::{BTreeMap, HashMap};
+use std::hash::RandomState;
 
 /// One project as the loop sees it.
 #[derive(Clone, Debug)]
@@ -79,6 +83,8 @@ pub struct State {
     /// Until when operators know that deletions wait, by project.
     deletions_told: HashMap<String, Time>,
     partitions: BTreeMap<i32, Partition>,
+    /// Of keys, the same in all partitions.
+    hasher: RandomState,
     queue: Queue,
     sweeper: Sweeper,
     /// When [`State::prepare`] last looked at timers and walks.
@@ -129,6 +135,7 @@ impl State {
             unknown: Policy::default(),
             deletions_told: HashMap::new(),
             partitions: BTreeMap::new(),
+            hasher: RandomState::new(),
             queue,
             sweeper,
             prepared_at: Time::MIN,
@@ -155,7 +162,9 @@ impl State {
     pub fn on_event(&mut self, event: LedgerEvent, now: Time) {
         match event {
             LedgerEvent::Assigned { partition, epoch, fresh } => {
-                self.partitions.entry(partition).or_default().assign(epoch, fresh);
+                let hasher = &self.hasher;
+                let held = self.partitions.entry(partition).or_insert_with(|| Partition::new(hasher.clone()));
+                held.assign(epoch, fresh);
             }
             LedgerEvent::Entries { partition, epoch, entries } => {
                 if let Some(held) = self.current(partition, epoch) {
@@ -219,7 +228,7 @@ impl State {
     pub fn next_wake(&mut self, now: Time, may_look: bool) -> Option<Time> {
         let timers = self.partitions.values().filter(|held| held.running).filter_map(|held| held.timers.first());
         // Without room for a look nobody takes a due timer; the end of a look or a commit wakes the loop then.
-        let timer = may_look.then(|| timers.map(|(when, _)| *when).min()).flatten();
+        let timer = may_look.then(|| timers.min()).flatten();
         // What was due by then is in the queue, or waits for a page or a commit.
         let walk = self.sweeper.next_due(now).filter(|due| may_look && *due > self.prepared_at);
         let partitions = &self.partitions;
@@ -257,7 +266,7 @@ impl State {
     }
 
     /// The entry of a key, if its partition is worked on here.
-    pub fn entry(&self, key: &Key) -> Option<&Entry> {
+    pub fn entry(&self, key: &Key) -> Option<Entry> {
         self.partitions.values().find_map(|held| held.entries.get(key))
     }
 

@@ -154,7 +154,7 @@ impl Sweeper {
         run: &PageRun,
         result: &Result<Page, LookError>,
         now: Time,
-        equal: impl Fn(&Key, &Row) -> bool,
+        equal: impl Fn(&str, &Row) -> bool,
     ) -> Option<Vec<(Key, Hint)>> {
         self.projects.get_mut(&run.project)?.on_page(run.stamp, result, now, equal)
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Every arrow between the rooms. A new one needs a page in docs/decisions.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("models", &[]),
     ("argos", &["models"]),
     ("ingest", &["models", "argos"]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("tests", &["argos-relay", "models", "simulator"]),
     // For who reads the topics: it knows the contract alone.
     ("example-consumer", &[]),
+    ("bench", &["argos", "models", "publisher", "reconciler"]),
 ];
 
 #[test]

@@ -109,10 +109,27 @@ pub(super) fn field_hashes(facts: &Facts) -> [u32; HASHED_FIELDS.len()] {
     texts.map(|text| text.map_or(0, |text| short_hash(&text)))
 }
 
-/// Whether ARGOS's word for the screening is the one last published.
-pub(crate) fn is_aml_word(last: &Published, word: &str) -> bool {
-    let place = HASHED_FIELDS.iter().position(|name| *name == "aml.vendor_status");
-    place.and_then(|place| last.hashes.get(place)).is_some_and(|hash| *hash == short_hash(word))
+/// The place among [`HASHED_FIELDS`] of ARGOS's word for the screening.
+pub(crate) const AML_WORD: usize = 7;
+const _: () = assert!(matches!(HASHED_FIELDS[AML_WORD].as_bytes(), b"aml.vendor_status"));
+
+/// Hashes of words as the entry keeps them. A list has few words and many rows: the last ones are remembered.
+#[derive(Debug, Default)]
+pub(crate) struct WordHashes(std::cell::RefCell<Vec<(String, u32)>>);
+
+impl WordHashes {
+    const REMEMBERED: usize = 8;
+
+    pub(crate) fn of(&self, word: &str) -> u32 {
+        let mut known = self.0.borrow_mut();
+        if let Some((_, hash)) = known.iter().find(|(one, _)| one == word) {
+            return *hash;
+        }
+        let hash = short_hash(word);
+        known.truncate(Self::REMEMBERED - 1);
+        known.insert(0, (word.to_owned(), hash));
+        hash
+    }
 }
 
 fn short_hash(text: &str) -> u32 {

@@ -40,7 +40,7 @@ mod records;
 mod schedule;
 mod wake;
 
-pub(crate) use facts::is_aml_word;
+pub(crate) use facts::{AML_WORD, WordHashes};
 pub use facts::{fingerprint, publishable, summary};
 pub use failure::{erase, fail, hold, park};
 pub use wake::Wake;

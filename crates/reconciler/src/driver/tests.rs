@@ -59,7 +59,7 @@ impl TruthSource for World {
             .iter()
             .filter(|(key, _)| key.project() == query.project && key.submission() > after.as_str())
             .filter(|(key, truth)| {
-                !unlisted.contains(key) && query.from.is_none_or(|from| truth.created_at.is_none_or(|at| at >= from))
+                !unlisted.contains(*key) && query.from.is_none_or(|from| truth.created_at.is_none_or(|at| at >= from))
             })
             .collect();
         listed.sort_by_key(|(key, _)| (*key).clone());

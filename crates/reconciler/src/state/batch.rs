@@ -256,14 +256,14 @@ impl State {
         let Some(held) = self.current(run.partition, run.epoch) else {
             return;
         };
-        held.apply(&run.key, decision.entry);
+        held.apply(&run.key, decision.entry.as_ref());
         let Some(mut work) = held.work.remove(&run.key) else {
             return;
         };
         spans::conclude(&mut work.span, outcome, &events);
         if let Some((later, class)) = work.later {
             let entry = held.entries.get(&run.key);
-            if entry.is_some_and(|entry| entry.is_erased() || later.wake.is_covered_by(entry)) {
+            if entry.is_some_and(|entry| entry.is_erased() || later.wake.is_covered_by(&entry)) {
                 for (lane, offset) in later.offsets {
                     held.window(lane).settle(offset);
                 }
@@ -298,7 +298,7 @@ impl State {
             return;
         };
         let confirmed = !matches!(decision.outcome, Outcome::Failed | Outcome::DeadLettered | Outcome::Parked);
-        let set_aside = held.and_then(|held| set_aside_since(held.entries.get(&staged.run.key)?));
+        let set_aside = held.and_then(|held| set_aside_since(&held.entries.get(&staged.run.key)?));
         let oldest = [work.current.oldest, set_aside].into_iter().flatten().min();
         if let Some(oldest) = oldest.filter(|_| confirmed) {
             metrics.hint_confirm_lag_seconds.observe(now.since(oldest).as_secs_f64());

@@ -1,8 +1,9 @@
 //! A hint arrives: what it joins, and whether it needs a look at all.
 
 use super::State;
+use super::packed::Glance;
 use super::partition::{Gathered, Work};
-use crate::decision;
+use crate::decision::{self, WordHashes};
 use crate::journal::{Joined, What};
 use crate::queue::{Class, Ticket};
 use models::{CheckReason, Entry, Hint, Key, Lane, LookError, Row, Time};
@@ -27,7 +28,10 @@ impl State {
         // A look that is under way began before this hint was read: it covers nothing of it.
         let idle = !held.work.contains_key(&key);
         let entry = held.entries.get(&key);
-        let equal = entry.is_some_and(|entry| hint.row.as_ref().is_some_and(|row| is_equal(entry, row)));
+        let entry = entry.as_ref();
+        let words = WordHashes::default();
+        let equal =
+            entry.is_some_and(|entry| hint.row.as_ref().is_some_and(|row| is_equal(&Glance::from(entry), row, &words)));
         if hint.row.is_some() {
             let word = if equal { "equal" } else { "different" };
             self.metrics.sweep_rows.with_label_values(&[word]).inc();
@@ -73,7 +77,7 @@ impl State {
         let wake = &work.current.wake;
         let entry = held.and_then(|held| held.entries.get(&key));
         let erases = wake.erase;
-        let waits = entry.is_some_and(|entry| {
+        let waits = entry.as_ref().is_some_and(|entry| {
             let backs_off = entry.check.is_some_and(|check| {
                 matches!(check.reason, CheckReason::Failed | CheckReason::DeadLettered) && check.due > now
             });
@@ -106,19 +110,23 @@ fn class_of_hint(lane: Lane, hint: &Hint, entry: Option<&Entry>) -> Class {
 /// shows now: a walk that meets a backlog again adds nothing to it. An id that nobody knows may be forgotten without a
 /// look, so a row of it counts.
 pub(super) fn is_set_aside(entry: &Entry) -> bool {
-    let waits = |reason| matches!(reason, CheckReason::Parked | CheckReason::Failed | CheckReason::DeadLettered);
     entry.check.is_some_and(|check| waits(check.reason)) && !entry.is_unknown()
 }
 
+/// Whether a look of this reason waits for budget, for the breaker, or after a failure.
+pub(super) fn waits(reason: CheckReason) -> bool {
+    matches!(reason, CheckReason::Parked | CheckReason::Failed | CheckReason::DeadLettered)
+}
+
 /// Whether a list row shows nothing that the entry does not hold.
-pub(super) fn is_equal(entry: &Entry, row: &Row) -> bool {
-    if row.kyc_status == Some(models::KycStatus::Deleted) && entry.grave.is_some() {
+pub(super) fn is_equal(entry: &Glance, row: &Row, words: &WordHashes) -> bool {
+    if row.kyc_status == Some(models::KycStatus::Deleted) && entry.is_grave {
         return true; // a deleted submission stays in the list
     }
-    entry.published.as_ref().is_some_and(|last| {
+    entry.published.is_some_and(|last| {
         row.kyc_status.is_none_or(|status| status == last.kyc_status)
             && row.risk.is_none_or(|risk| risk == last.risk)
-            && row.aml_vendor_status.as_ref().is_none_or(|word| decision::is_aml_word(last, word))
+            && row.aml_vendor_status.as_ref().is_none_or(|word| words.of(word) == last.aml_word)
             // Slices show no vendor's clock: there is then nothing to hold the row's against.
             && (last.updated_at.is_none() || row.updated_at == last.updated_at)
     })

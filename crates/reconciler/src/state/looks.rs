@@ -51,14 +51,11 @@ impl State {
 
     fn wake_due(&mut self, now: Time) {
         let mut due = Vec::new();
-        for (partition, held) in &mut self.partitions {
-            while held.running && held.timers.first().is_some_and(|(when, _)| *when <= now) {
-                let Some((_, key)) = held.timers.pop_first() else {
-                    break;
-                };
+        for (partition, held) in self.partitions.iter_mut().filter(|(_, held)| held.running) {
+            for key in held.take_due(now) {
                 if !held.work.contains_key(&key) {
                     let entry = held.entries.get(&key);
-                    let class = entry.map_or(Class::Bulk, class_of);
+                    let class = entry.as_ref().map_or(Class::Bulk, class_of);
                     let reason = entry.and_then(|entry| entry.check).map(|check| check.reason);
                     self.journal.note(&key, now, What::Due(reason));
                     held.work.insert(key.clone(), Work::queued(Gathered::recheck(), class));
@@ -159,8 +156,8 @@ impl State {
         let Some(work) = held.work.get_mut(&run.key) else {
             return;
         };
-        let case =
-            Case { policy, key: &run.key, entry: held.entries.get(&run.key), wake: &work.current.wake, now, first_run };
+        let entry = held.entries.get(&run.key);
+        let case = Case { policy, key: &run.key, entry: entry.as_ref(), wake: &work.current.wake, now, first_run };
         let mut decision = rule(&case, &mut self.rng, &mut self.queue);
         decision.notifications.extend(repaired(&case, &decision));
         work.phase = Phase::Staged;

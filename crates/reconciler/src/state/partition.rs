@@ -1,11 +1,14 @@
 //! One partition: its entries, its unsettled offsets, its timers, and the work on its keys.
 
-use super::hints::{is_equal, is_set_aside};
-use crate::decision::Wake;
+use super::hints::{is_equal, is_set_aside, waits};
+use super::store::{Mark, Store};
+use super::timers::Timers;
+use crate::decision::{Wake, WordHashes};
 use crate::queue::Class;
 use crate::window::Window;
 use models::{CheckReason, Entry, Hint, Key, Lane, Memo, MemoKey, Row, Span, Time, TraceContext};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::RandomState;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -16,20 +19,24 @@ pub(super) struct Partition {
     /// Restored: decisions may be made.
     pub(super) running: bool,
     /// Kept when the partition goes, in case it comes back.
-    pub(super) entries: HashMap<Key, Entry>,
+    pub(super) entries: Store,
     /// Kept as the entries are.
     pub(super) memos: BTreeMap<MemoKey, Memo>,
     /// Offsets that stand for hints that are gone.
     pub(super) gaps: Vec<(Lane, i64)>,
     pub(super) live: Window,
     pub(super) bulk: Window,
-    pub(super) timers: BTreeSet<(Time, Key)>,
+    pub(super) timers: Timers,
     pub(super) work: HashMap<Key, Work>,
     /// How many entries are set aside without a look, by project.
     pub(super) parked: BTreeMap<String, usize>,
 }
 
 impl Partition {
+    pub(super) fn new(hasher: RandomState) -> Partition {
+        Partition { entries: Store::new(hasher), ..Partition::default() }
+    }
+
     pub(super) fn assign(&mut self, epoch: u64, fresh: bool) {
         self.stop();
         self.epoch = epoch;
@@ -52,9 +59,9 @@ impl Partition {
     pub(super) fn restore(&mut self, entries: Vec<(Key, Option<Entry>)>) {
         for (key, entry) in entries {
             match entry {
-                Some(entry) => self.entries.insert(key, entry),
+                Some(entry) => self.entries.insert(&key, &entry),
                 None => self.entries.remove(&key),
-            };
+            }
         }
     }
 
@@ -62,11 +69,13 @@ impl Partition {
         self.running = true;
         self.live = Window::starting_at(live);
         self.bulk = Window::starting_at(bulk);
-        let due = |(key, entry): (&Key, &Entry)| entry.check.map(|check| (check.due, key.clone()));
-        self.timers = self.entries.iter().filter_map(due).collect();
+        self.timers.clear();
         self.parked.clear();
-        for (key, _) in self.entries.iter().filter(|(_, entry)| is_parked(entry)) {
-            count(&mut self.parked, key, 1);
+        for (key, mark, check) in self.entries.all_checks() {
+            self.timers.insert(check.due, mark);
+            if check.reason == CheckReason::Parked {
+                count(&mut self.parked, key, 1);
+            }
         }
     }
 
@@ -83,9 +92,14 @@ impl Partition {
 
     /// Whether a list row needs no hint: it shows what the entry holds, or a look that has not begun waits anyway, in the
     /// queue or in the ledger.
-    pub(super) fn knows(&self, key: &Key, row: &Row) -> bool {
-        let waits = self.work.get(key).is_some_and(|work| matches!(work.phase, Phase::Queued(_)));
-        waits || self.entries.get(key).is_some_and(|entry| is_equal(entry, row) || is_set_aside(entry))
+    pub(super) fn knows(&self, (mark, key): (Mark, &str), row: &Row, words: &WordHashes) -> bool {
+        if self.work.get(key).is_some_and(|work| matches!(work.phase, Phase::Queued(_))) {
+            return true;
+        }
+        let Some(entry) = self.entries.glance(mark, key) else { return false };
+        let is_set_aside =
+            || Key::parse(key).ok().and_then(|key| self.entries.get(&key)).is_some_and(|entry| is_set_aside(&entry));
+        is_equal(&entry, row, words) || (entry.check.is_some_and(waits) && is_set_aside())
     }
 
     pub(super) fn window(&mut self, lane: Lane) -> &mut Window {
@@ -96,39 +110,39 @@ impl Partition {
     }
 
     /// An entry became durable.
-    pub(super) fn apply(&mut self, key: &Key, entry: Option<Entry>) {
-        let parked = |entry: Option<&Entry>| isize::from(entry.is_some_and(is_parked));
-        let change = parked(entry.as_ref()) - parked(self.entries.get(key));
+    pub(super) fn apply(&mut self, key: &Key, entry: Option<&Entry>) {
+        let mark = self.entries.mark(key);
+        let parked = |check: Option<CheckReason>| isize::from(check == Some(CheckReason::Parked));
+        let before = self.entries.glance(mark, key.as_str()).and_then(|entry| entry.check);
+        let change = parked(entry.and_then(|entry| entry.check).map(|check| check.reason)) - parked(before);
         if self.running && change != 0 {
-            count(&mut self.parked, key, change);
+            count(&mut self.parked, key.project(), change);
         }
-        if let Some(check) = self.entries.get(key).and_then(|old| old.check) {
-            self.timers.remove(&(check.due, key.clone()));
+        let Some(entry) = entry else { return self.entries.remove(key) };
+        self.entries.insert(key, entry);
+        if self.running
+            && let Some(check) = entry.check
+        {
+            self.timers.insert(check.due, mark);
         }
-        match entry {
-            Some(entry) => {
-                if self.running
-                    && let Some(check) = entry.check
-                {
-                    self.timers.insert((check.due, key.clone()));
-                }
-                self.entries.insert(key.clone(), entry);
-            }
-            None => {
-                self.entries.remove(key);
-            }
+    }
+
+    /// The keys that are due, each at least once.
+    pub(super) fn take_due(&mut self, now: Time) -> Vec<Key> {
+        let entries = &self.entries;
+        self.timers.advance(now, |mark| entries.due_times(mark));
+        let mut due = Vec::new();
+        while let Some(mark) = self.timers.pop(now) {
+            due.extend(entries.due(mark, now));
         }
+        due
     }
 }
 
-fn is_parked(entry: &Entry) -> bool {
-    entry.check.is_some_and(|check| check.reason == CheckReason::Parked)
-}
-
-fn count(parked: &mut BTreeMap<String, usize>, key: &Key, change: isize) {
-    match parked.get_mut(key.project()) {
+fn count(parked: &mut BTreeMap<String, usize>, project: &str, change: isize) {
+    match parked.get_mut(project) {
         Some(count) => *count = count.saturating_add_signed(change),
-        None => drop(parked.insert(key.project().to_owned(), 0_usize.saturating_add_signed(change))),
+        None => drop(parked.insert(project.to_owned(), 0_usize.saturating_add_signed(change))),
     }
 }
 

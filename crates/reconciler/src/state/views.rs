@@ -95,7 +95,7 @@ impl State {
         });
         KeyView {
             owned: held.is_some(),
-            entry: held.and_then(|held| held.entries.get(key)).cloned(),
+            entry: held.and_then(|held| held.entries.get(key)),
             work,
             notes: self.journal.of(key),
             notes_from: Some(self.journal.from().unwrap_or(self.began)),

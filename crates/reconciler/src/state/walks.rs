@@ -1,6 +1,7 @@
 //! The list walks: which page is read next, what its rows lead to, and who asks for a walk before its time.
 
-use super::{State, Task};
+use super::{State, Task, store};
+use crate::decision::WordHashes;
 use crate::metrics::{CLASSES, failure_word};
 use crate::sweep::{Backlog, PageRun, Step};
 use models::{Hint, Key, Lane, LookError, Page, ProjectId, Request, Time};
@@ -44,8 +45,10 @@ impl State {
         self.record(project, probe, result.as_ref().err(), now);
         let partitions = &self.partitions;
         let known = Cell::new(0);
-        let equal = |key: &Key, row: &models::Row| {
-            let equal = partitions.values().any(|held| held.running && held.knows(key, row));
+        let (hasher, words) = (&self.hasher, WordHashes::default());
+        let equal = |key: &str, row: &models::Row| {
+            let key = (store::mark(hasher, key), key);
+            let equal = partitions.values().any(|held| held.running && held.knows(key, row, &words));
             known.set(known.get() + u64::from(equal));
             equal
         };
@@ -175,11 +178,7 @@ impl State {
                 }
             }
         }
-        let due = self
-            .partitions
-            .values()
-            .filter(|held| held.running)
-            .map(|held| held.timers.iter().take_while(|(when, _)| *when <= now).count());
+        let due = self.partitions.values().filter(|held| held.running).map(|held| held.timers.due(now));
         self.metrics.recheck_due.set(due.sum::<usize>() as i64);
     }
 }

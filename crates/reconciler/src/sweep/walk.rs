@@ -8,12 +8,31 @@ use models::{Authentication, Claim, Hint, Key, Notices, Page, PageQuery, Project
 use models::{Totals, Walk};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 /// What a walk has met: 64 bits for each submission and cursor. Kept in memory only, eight bytes a row beside the
 /// hundreds that the ledger's entries take; a walk that is resumed elsewhere begins with none, and then needs longer to
 /// notice that it gets nowhere.
-pub(super) type Seen = HashSet<u64>;
+pub(super) type Seen = HashSet<u64, AsItIs>;
+type AsItIs = BuildHasherDefault<Mark>;
+
+/// A mark is a hash already.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Mark(u64);
+
+impl Hasher for Mark {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |mark, byte| mark.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, mark: u64) {
+        self.0 = mark;
+    }
+}
 
 /// What one page came to.
 #[derive(Clone, Debug)]
@@ -42,24 +61,28 @@ pub(super) fn read(
     page: &Page,
     (seen, stalled_after): (&Seen, u32),
     now: Time,
-    equal: impl Fn(&Key, &Row) -> bool,
+    equal: impl Fn(&str, &Row) -> bool,
 ) -> (Read, Vec<(Key, Hint)>) {
     let mut met = Vec::new();
     let mut hints: Vec<(Key, Hint)> = Vec::new();
-    let mut rows = HashMap::new();
+    let mut rows: HashMap<u64, &Row, AsItIs> = HashMap::default();
+    let mut text = String::new();
     let mut counts =
         Totals { pages: 1, rows: page.rows.len() as u64, unreadable: page.unreadable as u64, ..Totals::default() };
     for (submission, row) in &page.rows {
         // A row outside the walk's period is progress too: a list may show many of them before the first one inside.
-        met.extend(Some(mark("row", submission.as_str(), "")).filter(|mark| !seen.contains(mark)));
-        if rows.insert(submission, row) == Some(row) || !takes(walk, row) {
+        let mark = mark("row", submission.as_str(), "");
+        met.extend(Some(mark).filter(|mark| !seen.contains(mark)));
+        if rows.insert(mark, row) == Some(row) || !takes(walk, row) {
             continue;
         }
-        let key = Key::new(of.project, submission);
-        if equal(&key, row) {
+        text.clear();
+        text.extend([of.project.as_str(), "/", submission.as_str()]);
+        if equal(&text, row) {
             counts.equal += 1;
         } else {
             counts.hinted += 1;
+            let key = Key::new(of.project, submission);
             let hint = hint(of.sweep, walk, &key, row, now);
             hints.push((key, hint));
         }

@@ -18,7 +18,7 @@ fn rows_outside_the_period_are_passed_over_and_a_row_without_age_is_taken() {
         ("ageless", None),
     ]);
     let answer = Ok(Page { rows: shown, next: None, unreadable: 3 });
-    let hints = sweeper.on_page(&run, &answer, at(9), |key, _| key.submission() == "equal").unwrap();
+    let hints = sweeper.on_page(&run, &answer, at(9), |key, _| key.ends_with("/equal")).unwrap();
     let ids: Vec<_> = hints.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(ids, ["acme/first", "acme/last", "acme/ageless"]);
     let step = sweeper.durable(&run, Backlog::default(), at(9)).unwrap();

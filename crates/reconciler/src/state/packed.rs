@@ -1,0 +1,158 @@
+//! An entry as it lies in memory: the same facts as in the ledger, with fixed widths where varints would be longer.
+//!
+//! Owns: the packed form, which never leaves the process. Must not know: where it lies.
+
+use crate::decision::AML_WORD;
+use models::entry::HASHED_FIELDS;
+use models::{
+    AmlStatus, Check, CheckReason, Entry, Grave, KycStatus, Monitoring, Notices, Pending, PersonalDigest, Published,
+    Reading, Risk, Time,
+};
+use serde::{Deserialize, Serialize};
+
+/// What stands first is read most.
+#[derive(Serialize, Deserialize)]
+struct Packed<'a> {
+    check: Option<Check>,
+    grave: Option<Grave>,
+    #[serde(borrow)]
+    published: Option<Facts<'a>>,
+    sequence: u64,
+    since: Time,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Facts<'a> {
+    kyc_status: KycStatus,
+    aml_status: AmlStatus,
+    risk: Risk,
+    monitoring: Monitoring,
+    updated_at: Option<Time>,
+    /// Hashes, fingerprint and personal digest: they use all of their bits, and as varints would take a fifth more.
+    #[serde(borrow)]
+    bits: &'a [u8],
+    retries: u32,
+    reading: Reading,
+    notices: Notices,
+}
+
+const HASHES: usize = 4 * HASHED_FIELDS.len();
+
+/// What [`Facts::bits`] is made of.
+fn bits(published: &Published) -> Vec<u8> {
+    let mut bits = Vec::with_capacity(HASHES + 28);
+    bits.extend(published.hashes.iter().flat_map(|hash| hash.to_le_bytes()));
+    bits.extend(published.fingerprint.to_le_bytes());
+    if let Some(personal) = &published.personal {
+        bits.extend(personal.key.to_le_bytes());
+        bits.extend(personal.digest.to_le_bytes());
+    }
+    bits
+}
+
+impl Facts<'_> {
+    fn published(&self) -> Option<Published> {
+        let (hashes, rest) = self.bits.split_at_checked(HASHES)?;
+        let (fingerprint, personal) = rest.split_first_chunk()?;
+        let hashes = hashes.as_chunks().0;
+        let personal = personal.split_first_chunk().and_then(|(key, digest)| {
+            let digest = u64::from_le_bytes(*digest.first_chunk()?);
+            Some(PersonalDigest { key: u32::from_le_bytes(*key), digest })
+        });
+        Some(Published {
+            kyc_status: self.kyc_status,
+            aml_status: self.aml_status,
+            risk: self.risk,
+            monitoring: self.monitoring,
+            retries: self.retries,
+            updated_at: self.updated_at,
+            hashes: std::array::from_fn(|field| hashes.get(field).map_or(0, |hash| u32::from_le_bytes(*hash))),
+            fingerprint: u128::from_le_bytes(*fingerprint),
+            personal,
+            reading: self.reading,
+            notices: self.notices,
+        })
+    }
+}
+
+/// Appends the packed form.
+pub(super) fn pack(entry: &Entry, to: Vec<u8>) -> Vec<u8> {
+    let bits = entry.published.as_ref().map(bits).unwrap_or_default();
+    let published = entry.published.as_ref().map(|published| Facts {
+        kyc_status: published.kyc_status,
+        aml_status: published.aml_status,
+        risk: published.risk,
+        monitoring: published.monitoring,
+        updated_at: published.updated_at,
+        bits: &bits,
+        retries: published.retries,
+        reading: published.reading,
+        notices: published.notices,
+    });
+    let packed =
+        Packed { check: entry.check, grave: entry.grave, published, sequence: entry.sequence, since: entry.since };
+    // Serialising into a Vec cannot fail: every type here has a fixed shape and no map.
+    postcard::to_extend(&(packed, &entry.pending), to).unwrap_or_default()
+}
+
+/// Reads what [`pack`] wrote, whatever stands behind it.
+pub(super) fn unpack(bytes: &[u8]) -> Option<Entry> {
+    let ((packed, pending), _) = postcard::take_from_bytes::<(Packed<'_>, Option<Box<Pending>>)>(bytes).ok()?;
+    let Packed { check, grave, published, sequence, since } = packed;
+    let published = published.as_ref().and_then(Facts::published);
+    Some(Entry { sequence, published, since, pending, check, grave })
+}
+
+/// When and why to look again, without reading the rest.
+pub(super) fn check(bytes: &[u8]) -> Option<Check> {
+    postcard::take_from_bytes::<Option<Check>>(bytes).ok()?.0
+}
+
+/// What tells whether a list row is known, without reading the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Glance {
+    pub(super) check: Option<CheckReason>,
+    pub(super) is_grave: bool,
+    pub(super) published: Option<Shown>,
+}
+
+/// What a list row may show of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) kyc_status: KycStatus,
+    pub(super) risk: Risk,
+    pub(super) updated_at: Option<Time>,
+    pub(super) aml_word: u32,
+}
+
+impl From<&Entry> for Glance {
+    fn from(entry: &Entry) -> Glance {
+        let shown = |published: &Published| Shown {
+            kyc_status: published.kyc_status,
+            risk: published.risk,
+            updated_at: published.updated_at,
+            aml_word: published.hashes[AML_WORD],
+        };
+        Glance {
+            check: entry.check.map(|check| check.reason),
+            is_grave: entry.grave.is_some(),
+            published: entry.published.as_ref().map(shown),
+        }
+    }
+}
+
+/// Reads the first part of what [`pack`] wrote.
+pub(super) fn glance(bytes: &[u8]) -> Option<Glance> {
+    let (packed, _) = postcard::take_from_bytes::<Packed<'_>>(bytes).ok()?;
+    let shown = |facts: Facts<'_>| {
+        let word = facts.bits.get(4 * AML_WORD..)?.first_chunk()?;
+        Some(Shown {
+            kyc_status: facts.kyc_status,
+            risk: facts.risk,
+            updated_at: facts.updated_at,
+            aml_word: u32::from_le_bytes(*word),
+        })
+    };
+    let check = packed.check.map(|check| check.reason);
+    Some(Glance { check, is_grave: packed.grave.is_some(), published: packed.published.and_then(shown) })
+}
