@@ -64,9 +64,9 @@ impl Timers {
         self.sorted.pop_first().map(|(_, mark)| mark)
     }
 
-    /// How many have come, and were not taken.
-    pub(super) fn due(&self, now: Time) -> usize {
-        self.sorted.iter().take_while(|(due, _)| *due <= now).count()
+    /// Those that have come, and were not taken.
+    pub(super) fn due(&self, now: Time) -> impl Iterator<Item = Mark> {
+        self.sorted.iter().take_while(move |(due, _)| *due <= now).map(|(_, mark)| *mark)
     }
 }
 

@@ -178,7 +178,7 @@ impl State {
                 }
             }
         }
-        let due = self.partitions.values().filter(|held| held.running).map(|held| held.timers.due(now));
+        let due = self.partitions.values().filter(|held| held.running).map(|held| held.timers.due(now).count());
         self.metrics.recheck_due.set(due.sum::<usize>() as i64);
     }
 }
