@@ -127,15 +127,17 @@ impl Partition {
         }
     }
 
-    /// The keys that are due, each at least once.
-    pub(super) fn take_due(&mut self, now: Time) -> Vec<Key> {
+    /// The keys that are due, the longest due first. Marks come in an order that no two runs share: keys do not.
+    pub(super) fn take_due(&mut self, now: Time) -> impl Iterator<Item = Key> + use<> {
         let entries = &self.entries;
         self.timers.advance(now, |mark| entries.due_times(mark));
         let mut due = Vec::new();
         while let Some(mark) = self.timers.pop(now) {
             due.extend(entries.due(mark, now));
         }
-        due
+        due.sort_unstable();
+        due.dedup();
+        due.into_iter().map(|(_, key)| key)
     }
 }
 

@@ -148,11 +148,13 @@ impl Store {
         }
     }
 
-    /// The keys with this mark, and perhaps others, that are due.
-    pub(super) fn due(&self, mark: Mark, now: Time) -> impl Iterator<Item = Key> {
+    /// The keys with this mark, and perhaps others, that are due, and since when.
+    pub(super) fn due(&self, mark: Mark, now: Time) -> impl Iterator<Item = (Time, Key)> {
         let records = self.index.iter_hash(spread(mark)).map(|place| self.at(*place));
-        let due = records.filter(move |record| check(record.entry).is_some_and(|check| check.due <= now));
-        due.filter_map(|record| key_of(&record))
+        records.filter_map(move |record| {
+            let due = check(record.entry)?.due;
+            (due <= now).then(|| key_of(&record)).flatten().map(|key| (due, key))
+        })
     }
 
     /// When the entries with this mark, and perhaps others, are due.
@@ -330,7 +332,7 @@ mod tests {
             expected.sort_unstable();
             prop_assert_eq!(due, expected);
             for (number, entry) in &plain {
-                let found = store.due(store.mark(&key(*number)), Time::from_millis(50)).any(|found| found == key(*number));
+                let found = store.due(store.mark(&key(*number)), Time::from_millis(50)).any(|(_, found)| found == key(*number));
                 prop_assert_eq!(found, entry.check.is_some_and(|check| check.due <= Time::from_millis(50)));
             }
         }

@@ -46,7 +46,7 @@ impl State {
             held.work.iter().filter(|(key, work)| work.phase == Phase::Running && of_project(key)).count()
         };
         let due = |held: &Partition| {
-            held.timers.due(now).flat_map(|mark| held.entries.due(mark, now)).filter(of_project).count()
+            held.timers.due(now).flat_map(|mark| held.entries.due(mark, now)).filter(|(_, key)| of_project(key)).count()
         };
         let walks = self.partitions.get(&WALKS).is_some_and(|held| held.running);
         let id = ProjectId::new(name).ok().filter(|_| walks);
