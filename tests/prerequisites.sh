@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sees to it that the named tools are there; on Debian and Ubuntu it installs the missing ones with apt-get, and only
 # those.   prerequisites.sh TOOL...   with TOOL one of: cc c++ make pkg-config openssl-headers java javac mvn python-venv
-# python3 promtool prometheus node npm chromium go
+# python3 promtool prometheus node npm chromium go valgrind
 # Exit codes: 0 all are there, 64 unknown tool, 69 one is missing and cannot be installed.
 set -euo pipefail
 
@@ -22,6 +22,7 @@ package_of() {
         chromium) echo chromium fonts-inter ;;
         python-venv) echo python3 python3-venv ;;
         python3) echo python3 ;;
+        valgrind) echo valgrind ;;
         # One package; no service of it is needed.
         promtool | prometheus) echo prometheus ;;
         *) echo "prerequisites.sh: unknown tool $1" >&2; exit 64 ;;

@@ -193,7 +193,7 @@ fn distinct(rng: &mut fastrand::Rng) -> Entry {
 /// A page of a walk, read again and again.
 fn equal_rows() -> Box<dyn FnMut()> {
     const PARTITIONS: i32 = 12;
-    let mut state = filled(PARTITIONS, 2_000);
+    let mut state = filled(PARTITIONS, 100);
     state.take_batch(NOW).expect("the first records");
     state.on_commit(&Ok(()), NOW);
     let page = argos::list::decode_page(bodies::page(0..PAGE).as_bytes()).expect("a page");

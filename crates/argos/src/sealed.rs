@@ -35,11 +35,13 @@ pub(crate) enum Opened {
 /// The encrypted text of a body; `None` if the body is plain.
 pub(crate) fn envelope(body: Raw<'_>) -> Option<Cow<'_, str>> {
     let [trigger, data] = body.members(["webhook_trigger", "data"])?;
-    if trigger.is_some() {
-        return None;
-    }
     // A lone surrogate is no text, and no base64 either.
-    data.filter(|data| data.kind() == Some(Kind::String)).map(|data| data.string().unwrap_or_default())
+    data.filter(|_| is_sealed(trigger, data)).map(|data| data.string().unwrap_or_default())
+}
+
+/// The rule, over the two members of a body that it is about.
+pub(crate) fn is_sealed(trigger: Option<Raw<'_>>, data: Option<Raw<'_>>) -> bool {
+    trigger.is_none() && data.and_then(Raw::kind) == Some(Kind::String)
 }
 
 /// Opens a body. Only a JSON object counts as its content: under ECB a wrong key may give anything.

@@ -83,18 +83,17 @@ pub struct Described {
 /// the last counts: a hint is worth keeping, since it can do no harm.
 pub fn decode(bytes: &[u8]) -> Result<Webhook, WebhookError> {
     let text = text_of(bytes);
-    let body = Raw::parse(&text).ok_or(WebhookError::NotAnObject)?;
-    let [trigger, data] = body.members(["webhook_trigger", "data"]).ok_or(WebhookError::NotAnObject)?;
-    if sealed::envelope(body).is_some() {
+    let body = Body::open(&text).ok_or(WebhookError::NotAnObject)?;
+    if sealed::is_sealed(body.trigger, body.data) {
         return Err(WebhookError::Encrypted);
     }
-    let trigger = trigger.and_then(Raw::text).map(|word| cleaned(&word, MAX_TRIGGER)).unwrap_or_default();
+    let trigger = body.trigger.and_then(Raw::text).map(|word| cleaned(&word, MAX_TRIGGER)).unwrap_or_default();
     // faceAuth names the submission in `data` only (section 2.11).
-    let id = body.first_of(ID_NAMES).or_else(|| data.and_then(|data| data.first_of(ID_NAMES)));
+    let id = body.id.or_else(|| body.data.and_then(|data| data.first_of(ID_NAMES)));
     let Some(submission) = id.map(submission_id).transpose()?.flatten() else {
         return Ok(Webhook::Ignored { trigger });
     };
-    Ok(Webhook::Submission(describe(body, data, submission, trigger)))
+    Ok(Webhook::Submission(describe(&body, submission, trigger)))
 }
 
 /// Reads a body of a project that is set to encrypted: opens the envelope, then reads as [`decode`] does.
@@ -121,6 +120,46 @@ fn submission_id(field: Raw<'_>) -> Result<Option<SubmissionId>, WebhookError> {
         }
         Some(Kind::Object | Kind::Array | Kind::Bool) => Err(WebhookError::BadId(InvalidId::Character)),
         None => Ok(None),
+    }
+}
+
+/// The members that say something to us, found in one pass over the body, and unread.
+struct Body<'a> {
+    trigger: Option<Raw<'a>>,
+    /// The first of [`ID_NAMES`] that is there.
+    id: Option<Raw<'a>>,
+    data: Option<Raw<'a>>,
+    kyc_result: Option<Raw<'a>>,
+    aml: Option<Raw<'a>>,
+    attempts: Option<Raw<'a>>,
+    update_time: Option<Raw<'a>>,
+    updated_at: [Option<Raw<'a>>; 2],
+    delete_time: Option<Raw<'a>>,
+}
+
+impl<'a> Body<'a> {
+    /// `None` if the text is no JSON object.
+    fn open(text: &'a str) -> Option<Body<'a>> {
+        let [id, camel, capital, short] = ID_NAMES;
+        #[rustfmt::skip]
+        let names = [
+            id, camel, capital, short, "webhook_trigger", "data", "kyc_result", "aml_result", "aml", "attempts",
+            "update_time", "updated_at", "update_at", "delete_time",
+        ];
+        let (_, found) = Raw::opened(text, names)?;
+        let [id, camel, capital, short, trigger, data, kyc_result, aml_result, aml, attempts, times @ ..] = found;
+        let [update_time, updated_at, update_at, delete_time] = times;
+        Some(Body {
+            trigger,
+            id: [id, camel, capital, short].into_iter().flatten().next(),
+            data,
+            kyc_result,
+            aml: aml_result.or(aml),
+            attempts,
+            update_time,
+            updated_at: [updated_at, update_at],
+            delete_time,
+        })
     }
 }
 
@@ -155,7 +194,7 @@ impl Trigger {
     }
 }
 
-fn describe(body: Raw<'_>, data: Option<Raw<'_>>, submission: SubmissionId, word: String) -> Described {
+fn describe(body: &Body<'_>, submission: SubmissionId, word: String) -> Described {
     let trigger = Trigger::of(&word);
     let word = match trigger {
         // For hints without a trigger, the source's word.
@@ -170,22 +209,23 @@ fn describe(body: Raw<'_>, data: Option<Raw<'_>>, submission: SubmissionId, word
             let result = KycResult::of(body);
             claim.status = Some(result.status.unwrap_or(implied));
             claim.changed_at = result.changed_at;
-            claim.attempts = body.first_of(["attempts"]).and_then(Raw::count);
+            claim.attempts = body.attempts.and_then(Raw::count);
         }
         Trigger::Updated => {
-            claim.status = data.and_then(updated_status);
-            claim.changed_at = time(body, ["update_time", "updated_at", "update_at"]);
+            claim.status = body.data.and_then(updated_status);
+            let [updated_at, update_at] = body.updated_at;
+            claim.changed_at = first_time([body.update_time, updated_at, update_at]);
         }
         Trigger::Delete => {
             claim.deleted = true;
-            claim.changed_at = time(body, ["delete_time"]);
+            claim.changed_at = first_time([body.delete_time]);
         }
-        Trigger::Aml => claim.red_flag = body.first_of(["aml_result", "aml"]).and_then(red_flag),
+        Trigger::Aml => claim.red_flag = body.aml.and_then(red_flag),
         Trigger::AmlMonitor | Trigger::Nothing => {}
         Trigger::Unknown => {
             let result = KycResult::of(body);
             claim.status = result.status;
-            claim.changed_at = result.changed_at.or_else(|| time(body, ["update_time"]));
+            claim.changed_at = result.changed_at.or_else(|| first_time([body.update_time]));
         }
     }
     Described {
@@ -206,13 +246,16 @@ struct KycResult {
 impl KycResult {
     /// Its clock is `updated_at` (`update_at` in an old table), which GET shows too. Another of its times would
     /// compare with nothing.
-    fn of(body: Raw<'_>) -> KycResult {
-        let Some(result) = body.first_of(["kyc_result"]) else {
+    fn of(body: &Body<'_>) -> KycResult {
+        let Some(result) = body.kyc_result else {
             return KycResult::default();
         };
         // A string where an object is usual, as in `updated`.
-        let word = if result.kind() == Some(Kind::String) { Some(result) } else { result.first_of(["status"]) };
-        KycResult { status: word.and_then(status), changed_at: time(result, ["updated_at", "update_at"]) }
+        if result.kind() == Some(Kind::String) {
+            return KycResult { status: status(result), changed_at: None };
+        }
+        let [word, updated_at, update_at] = result.members(["status", "updated_at", "update_at"]).unwrap_or_default();
+        KycResult { status: word.and_then(status), changed_at: first_time([updated_at, update_at]) }
     }
 }
 
@@ -240,8 +283,8 @@ fn red_flag(result: Raw<'_>) -> Option<bool> {
     }
 }
 
-fn time<const N: usize>(object: Raw<'_>, names: [&str; N]) -> Option<Time> {
-    object.members(names)?.into_iter().flatten().find_map(|field| timestamp::parse(&field.text()?))
+fn first_time<const N: usize>(fields: [Option<Raw<'_>>; N]) -> Option<Time> {
+    fields.into_iter().flatten().find_map(|field| timestamp::parse(&field.text()?))
 }
 
 #[cfg(test)]

@@ -29,7 +29,6 @@ use models::{
     Traces,
 };
 use std::collections::{BTreeMap, HashMap};
-use std::hash::RandomState;
 
 /// One project as the loop sees it.
 #[derive(Clone, Debug)]
@@ -83,8 +82,6 @@ pub struct State {
     /// Until when operators know that deletions wait, by project.
     deletions_told: HashMap<String, Time>,
     partitions: BTreeMap<i32, Partition>,
-    /// Of keys, the same in all partitions.
-    hasher: RandomState,
     queue: Queue,
     sweeper: Sweeper,
     /// When [`State::prepare`] last looked at timers and walks.
@@ -135,7 +132,6 @@ impl State {
             unknown: Policy::default(),
             deletions_told: HashMap::new(),
             partitions: BTreeMap::new(),
-            hasher: RandomState::new(),
             queue,
             sweeper,
             prepared_at: Time::MIN,
@@ -162,9 +158,7 @@ impl State {
     pub fn on_event(&mut self, event: LedgerEvent, now: Time) {
         match event {
             LedgerEvent::Assigned { partition, epoch, fresh } => {
-                let hasher = &self.hasher;
-                let held = self.partitions.entry(partition).or_insert_with(|| Partition::new(hasher.clone()));
-                held.assign(epoch, fresh);
+                self.partitions.entry(partition).or_default().assign(epoch, fresh);
             }
             LedgerEvent::Entries { partition, epoch, entries } => {
                 if let Some(held) = self.current(partition, epoch) {

@@ -4,9 +4,9 @@
 //! page, who makes hints durable and who commits; and only the owner of partition 0 may run it.
 //!
 //! Path of one page: [`Sweeper::begin`] names it, [`Sweeper::on_page`] turns it into hints, and once these are durable
-//! [`Sweeper::durable`] gives the memo to be committed; [`Sweeper::committed`] ends it. The cursor never passes a row
-//! whose hint is not durable, and what the sweeper holds changes only with a commit, so that a crash anywhere reads the
-//! page again. `sweep/rules.rs` says when, `sweep/walk.rs` what a page brings. Pure.
+//! [`Sweeper::durable`] gives the memo to be committed, and the next page may be read. The cursor never passes a row
+//! whose hint is not durable, and the ledger knows no step that was not committed: after a crash the pages of the last
+//! moment are read again. `sweep/rules.rs` says when, `sweep/walk.rs` what a page brings. Pure.
 //!
 //! Several walks of a project may be under way, each with its own cursor, and take turns page by page: the walk whose
 //! last page is longest ago goes first, so that a week of `full` stops neither `recent` nor a backfill, nor they it.
@@ -68,6 +68,14 @@ pub struct Sweeper {
     projects: BTreeMap<ProjectId, Project>,
     running: bool,
     stamp: Stamp,
+}
+
+impl Step {
+    /// Whether its commit may wait a moment: it only moves a cursor, and nobody is told anything.
+    pub fn may_wait(&self) -> bool {
+        let walks = matches!(&self.memo.1, Memo::Sweep(memo) if memo.walk.is_some());
+        walks && self.notifications.is_empty()
+    }
 }
 
 impl Sweeper {
@@ -180,7 +188,7 @@ impl Sweeper {
     }
 
     /// A step was not committed and will not be: its page is read again. Later steps of the same sweep were built on it
-    /// and are void as well. A step that is only tried again needs no word.
+    /// and are void as well, and so is a page under way. A step that is only tried again needs no word.
     pub fn aborted(&mut self, step: &Step) {
         if let Some((project, sweep)) = self.of(step) {
             project.aborted(sweep, step.stamp);

@@ -452,6 +452,7 @@ fn settings(config: &Config) -> Settings {
         max_in_flight: config.reconciler.max_in_flight,
         commit_interval: config.reconciler.commit_interval,
         commit_max: config.reconciler.commit_max,
+        partitioner: Some(publisher::partition::partition_of),
         ..Settings::default()
     }
 }

@@ -4,6 +4,7 @@ use super::partition::{Partition, Work};
 use super::walks::{StagedStep, WALKS};
 use super::{Staged, State, spans};
 use crate::decision::Outcome;
+use crate::inquiry::Partitioner;
 use crate::journal::What;
 use models::{
     Batch, CheckReason, CommitError, DeadLetter, Entry, Key, LookError, Memo, MemoKey, Notification, Progress,
@@ -23,8 +24,10 @@ pub struct Settings {
     pub commit_max: usize,
     /// How long a key may wait for budget before it is set aside in the ledger.
     pub patience: Duration,
-    /// Offsets that moved without a write are committed after this time.
+    /// Offsets that moved without a write are committed after this time, and so is a walk that came a page further.
     pub settle_interval: Duration,
+    /// By which hints are spread over partitions; without it a key may be in any.
+    pub partitioner: Option<Partitioner>,
 }
 
 impl Default for Settings {
@@ -35,6 +38,7 @@ impl Default for Settings {
             commit_max: 1000,
             patience: Duration::from_secs(30),
             settle_interval: Duration::from_secs(1),
+            partitioner: None,
         }
     }
 }
@@ -64,11 +68,12 @@ impl State {
         let first = self.staged.first().map(|staged| staged.at + self.settings.commit_interval);
         // What operators are told needs some partition to ride with.
         let tells = !self.notices.is_empty() && self.partitions.values().any(|held| held.running);
-        let at_once = tells || !(self.unreadable.is_empty() && self.steps.is_empty());
+        let at_once = tells || !self.unreadable.is_empty();
+        let step = self.steps.iter().map(|staged| staged.due).min();
         let full = self.staged.len() >= self.settings.commit_max;
         let settle = self.settle_since.map(|since| since + self.settings.settle_interval);
         let standing = self.queue.next_standing_write(now);
-        let due = [first, (at_once || full).then_some(now), settle, standing].into_iter().flatten().min()?;
+        let due = [first, (at_once || full).then_some(now), step, settle, standing].into_iter().flatten().min()?;
         Some(self.retry_at.map_or(due, |retry_at| due.max(retry_at)))
     }
 
@@ -338,13 +343,16 @@ impl Committing {
             let key = MemoKey::Standing(ProjectId::new(project).ok()?);
             Some((*partition, key, Memo::Standing(*standing)))
         };
-        let step = |staged: &StagedStep| (WALKS, staged.step.memo.0.clone(), staged.step.memo.1.clone());
+        // Of a walk that came several pages further, only where it is now.
+        let steps: BTreeMap<&MemoKey, &Memo> =
+            self.steps.iter().map(|staged| (&staged.step.memo.0, &staged.step.memo.1)).collect();
+        let steps = steps.into_iter().map(|(key, memo)| (WALKS, key.clone(), memo.clone()));
         let told = self.steps.iter().flat_map(|staged| staged.step.notifications.clone());
         Batch {
             progress: self.progress.clone(),
             writes: self.decisions.iter().map(write).collect(),
             dead_letters: self.unreadable.iter().map(|(_, letter)| letter.clone()).collect(),
-            memos: self.steps.iter().map(step).chain(self.standings.iter().filter_map(standing)).collect(),
+            memos: steps.chain(self.standings.iter().filter_map(standing)).collect(),
             notifications: told.chain(self.notices.iter().cloned()).collect(),
         }
     }

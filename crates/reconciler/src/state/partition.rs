@@ -1,14 +1,13 @@
 //! One partition: its entries, its unsettled offsets, its timers, and the work on its keys.
 
 use super::hints::{is_equal, is_set_aside, waits};
-use super::store::{Mark, Store};
+use super::store::Store;
 use super::timers::Timers;
 use crate::decision::{Wake, WordHashes};
 use crate::queue::Class;
 use crate::window::Window;
 use models::{CheckReason, Entry, Hint, Key, Lane, Memo, MemoKey, Row, Span, Time, TraceContext};
 use std::collections::{BTreeMap, HashMap};
-use std::hash::RandomState;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -33,10 +32,6 @@ pub(super) struct Partition {
 }
 
 impl Partition {
-    pub(super) fn new(hasher: RandomState) -> Partition {
-        Partition { entries: Store::new(hasher), ..Partition::default() }
-    }
-
     pub(super) fn assign(&mut self, epoch: u64, fresh: bool) {
         self.stop();
         self.epoch = epoch;
@@ -92,11 +87,11 @@ impl Partition {
 
     /// Whether a list row needs no hint: it shows what the entry holds, or a look that has not begun waits anyway, in the
     /// queue or in the ledger.
-    pub(super) fn knows(&self, (mark, key): (Mark, &str), row: &Row, words: &WordHashes) -> bool {
+    pub(super) fn knows(&self, key: &str, row: &Row, words: &WordHashes) -> bool {
         if self.work.get(key).is_some_and(|work| matches!(work.phase, Phase::Queued(_))) {
             return true;
         }
-        let Some(entry) = self.entries.glance(mark, key) else { return false };
+        let Some(entry) = self.entries.glance(key) else { return false };
         let is_set_aside =
             || Key::parse(key).ok().and_then(|key| self.entries.get(&key)).is_some_and(|entry| is_set_aside(&entry));
         is_equal(&entry, row, words) || (entry.check.is_some_and(waits) && is_set_aside())
@@ -111,9 +106,8 @@ impl Partition {
 
     /// An entry became durable.
     pub(super) fn apply(&mut self, key: &Key, entry: Option<&Entry>) {
-        let mark = self.entries.mark(key);
         let parked = |check: Option<CheckReason>| isize::from(check == Some(CheckReason::Parked));
-        let before = self.entries.glance(mark, key.as_str()).and_then(|entry| entry.check);
+        let before = self.entries.glance(key.as_str()).and_then(|entry| entry.check);
         let change = parked(entry.and_then(|entry| entry.check).map(|check| check.reason)) - parked(before);
         if self.running && change != 0 {
             count(&mut self.parked, key.project(), change);
@@ -123,7 +117,7 @@ impl Partition {
         if self.running
             && let Some(check) = entry.check
         {
-            self.timers.insert(check.due, mark);
+            self.timers.insert(check.due, self.entries.mark(key));
         }
     }
 

@@ -83,30 +83,26 @@ impl Store {
         self.index.len()
     }
 
-    /// Stores of the same hasher have the same marks.
-    pub(super) fn new(hasher: RandomState) -> Store {
-        Store { hasher, ..Store::default() }
-    }
-
     pub(super) fn clear(&mut self) {
-        *self = Store::new(self.hasher.clone());
+        *self = Store::default();
     }
 
     pub(super) fn mark(&self, key: &Key) -> Mark {
-        mark(&self.hasher, key.as_str())
+        mark_of(&self.hasher, key.as_str().as_bytes())
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Entry> {
-        unpack(self.find(self.mark(key), key.as_str())?)
+        unpack(self.find(key.as_str())?)
     }
 
-    /// What is said at a glance of the entry with this mark and key.
-    pub(super) fn glance(&self, mark: Mark, key: &str) -> Option<Glance> {
-        glance(self.find(mark, key)?)
+    /// What is said of it at a glance.
+    pub(super) fn glance(&self, key: &str) -> Option<Glance> {
+        glance(self.find(key)?)
     }
 
-    fn find(&self, mark: Mark, key: &str) -> Option<&[u8]> {
-        let found = self.index.find(spread(mark), |place| self.at(*place).key == key.as_bytes())?;
+    fn find(&self, key: &str) -> Option<&[u8]> {
+        let hash = spread(mark_of(&self.hasher, key.as_bytes()));
+        let found = self.index.find(hash, |place| self.at(*place).key == key.as_bytes())?;
         Some(self.at(*found).entry)
     }
 
@@ -263,11 +259,6 @@ fn at(pages: &[Page], place: Place) -> Record<'_> {
     record(&pages[place.page()].bytes, place.at())
 }
 
-/// The mark of a key, for all stores of this hasher.
-pub(super) fn mark(hasher: &RandomState, key: &str) -> Mark {
-    mark_of(hasher, key.as_bytes())
-}
-
 fn mark_of(hasher: &RandomState, key: &[u8]) -> Mark {
     hasher.hash_one(key) as Mark
 }
@@ -322,7 +313,7 @@ mod tests {
             prop_assert_eq!(store.len(), plain.len());
             for number in 0..40 {
                 prop_assert_eq!(store.get(&key(number)), plain.get(&number).cloned());
-                let glance = store.glance(store.mark(&key(number)), key(number).as_str());
+                let glance = store.glance(key(number).as_str());
                 prop_assert_eq!(glance, plain.get(&number).map(Glance::from));
             }
             let mut due: Vec<_> = store.all_checks().map(|(_, mark, check)| (check.due, mark)).collect();

@@ -1,6 +1,6 @@
 //! The list walks: which page is read next, what its rows lead to, and who asks for a walk before its time.
 
-use super::{State, Task, store};
+use super::{State, Task};
 use crate::decision::WordHashes;
 use crate::metrics::{CLASSES, failure_word};
 use crate::sweep::{Backlog, PageRun, Step};
@@ -12,6 +12,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(super) struct StagedStep {
     pub(super) step: Step,
+    /// When it is committed at the latest; with whatever else is committed before.
+    pub(super) due: Time,
     /// The offset of the request that it settles, on partition 0.
     pub(super) offset: Option<(Lane, i64)>,
 }
@@ -43,12 +45,14 @@ impl State {
         let outcome = result.as_ref().map_or_else(failure_word, |_| "read");
         self.metrics.list_requests.with_label_values(&[project, outcome]).inc();
         self.record(project, probe, result.as_ref().err(), now);
-        let partitions = &self.partitions;
         let known = Cell::new(0);
-        let (hasher, words) = (&self.hasher, WordHashes::default());
+        let words = WordHashes::default();
+        let (partitions, spread) = (&self.partitions, self.settings.partitioner.zip(self.total));
         let equal = |key: &str, row: &models::Row| {
-            let key = (store::mark(hasher, key), key);
-            let equal = partitions.values().any(|held| held.running && held.knows(key, row, &words));
+            let at = spread.map(|(partitioner, total)| partitioner(key.as_bytes(), total));
+            let mut held =
+                partitions.iter().filter(|(number, held)| held.running && at.is_none_or(|at| at == **number));
+            let equal = held.any(|(_, held)| held.knows(key, row, &words));
             known.set(known.get() + u64::from(equal));
             equal
         };
@@ -72,7 +76,8 @@ impl State {
             takes: Duration::from_secs(self.queue.backlog_seconds(project)),
         };
         if let Some(step) = self.sweeper.durable(run, backlog, now) {
-            self.steps.push(StagedStep { step, offset: None });
+            let due = if step.may_wait() { now + self.settings.settle_interval } else { now };
+            self.steps.push(StagedStep { step, due, offset: None });
         }
     }
 
@@ -93,7 +98,7 @@ impl State {
         match step {
             Some(step) => {
                 held.window(lane).open(offset);
-                self.steps.push(StagedStep { step, offset: Some((lane, offset)) });
+                self.steps.push(StagedStep { step, due: now, offset: Some((lane, offset)) });
             }
             None => held.window(lane).skip(offset),
         }

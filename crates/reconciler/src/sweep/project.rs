@@ -11,6 +11,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// After so many answers in a row that could not be read, a walk is given up: its cursor may be what ARGOS dislikes.
 const UNREADABLE_AFTER: u32 = 10;
+/// So many steps of a sweep may wait for their commits; then no further page of it is read.
+const AHEAD: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Project {
@@ -30,6 +32,7 @@ pub(super) struct Slot {
     memo: SweepMemo,
     /// Not yet committed, each built on the one before.
     staged: VecDeque<Staged>,
+    /// By the walk that is staged last.
     seen: Seen,
     /// When this walk's last page was begun: whose is longest ago is next.
     turn: u64,
@@ -69,8 +72,6 @@ enum Phase {
     Asked,
     /// Its hints are on their way.
     Read(Box<Read>),
-    /// This step waits for its commit.
-    Staged(Stamp),
 }
 
 /// Waits longer with each failure.
@@ -107,7 +108,22 @@ impl Slot {
     }
 
     fn stage(&mut self, stamp: Stamp, memo: SweepMemo, met: Vec<u64>) {
+        if memo.walk.is_none() {
+            self.seen = Seen::default();
+        } else {
+            self.seen.extend(&met);
+        }
         self.staged.push_back(Staged { stamp, memo, met });
+    }
+
+    /// Steps from this one on are void: what only they had met counts as new again.
+    fn drop_from(&mut self, stamp: Stamp) {
+        let kept = self.staged.partition_point(|staged| staged.stamp < stamp);
+        for dropped in self.staged.drain(kept..) {
+            for mark in &dropped.met {
+                self.seen.remove(mark);
+            }
+        }
     }
 }
 
@@ -143,7 +159,7 @@ impl Project {
         self.slots.iter().map(|slot| slot.turn).max().unwrap_or_default()
     }
 
-    /// When the next page may be read; `None` while one is under way, or nothing is due.
+    /// When the next page may be read; `None` while one is under way, too much waits for commits, or nothing is due.
     pub(super) fn ready_at(&self) -> Option<Time> {
         Sweep::ALL.iter().filter_map(|sweep| self.slot_ready_at(*sweep)).min()
     }
@@ -153,10 +169,10 @@ impl Project {
     }
 
     fn slot_ready_at(&self, sweep: Sweep) -> Option<Time> {
-        if self.page.is_some() {
+        let slot = self.slot(sweep);
+        if self.page.is_some() || slot.staged.len() >= AHEAD {
             return None;
         }
-        let slot = self.slot(sweep);
         let due = self.due(sweep)?;
         let waits = [slot.paced_until, slot.pause.until, self.pause.until];
         waits.into_iter().flatten().chain([due]).max()
@@ -213,23 +229,15 @@ impl Project {
     }
 
     pub(super) fn not_durable(&mut self, run: Stamp, now: Time) {
-        let under = self.page.as_ref().filter(|under| under.stamp == run);
-        if under.is_some_and(|under| !matches!(under.phase, Phase::Staged(_))) {
-            self.page = None;
+        if self.page.take_if(|under| under.stamp == run).is_some() {
             self.pause.lengthen(Duration::ZERO, now);
         }
     }
 
     pub(super) fn durable(&mut self, run: Stamp, stamp: Stamp, backlog: Backlog, now: Time) -> Option<Step> {
-        let under = self.page.as_mut().filter(|under| under.stamp == run)?;
-        let Read { walk, ended, met, hinted } = match std::mem::replace(&mut under.phase, Phase::Staged(stamp)) {
-            Phase::Read(read) => *read,
-            other => {
-                under.phase = other;
-                return None;
-            }
-        };
-        let (sweep, answers) = (under.sweep, under.answers);
+        let under = self.page.take_if(|under| under.stamp == run && matches!(under.phase, Phase::Read(_)))?;
+        let Under { sweep, answers, phase: Phase::Read(read), .. } = under else { return None };
+        let Read { walk, ended, met, hinted } = *read;
         let slot = &mut self.slots[sweep as usize];
         let mut memo = slot.latest().clone();
         let paced = sweep == Sweep::Full && memo.completed.is_none() && ended.is_none();
@@ -281,31 +289,19 @@ impl Project {
         }
         while let Some(staged) = slot.staged.pop_front() {
             slot.memo = staged.memo;
-            slot.seen.extend(staged.met);
-            if slot.memo.walk.is_none() {
-                slot.seen = Seen::default();
-            }
             if staged.stamp == stamp {
                 break;
             }
         }
-        self.end_page(sweep, |waits_for| waits_for <= stamp);
     }
 
     pub(super) fn aborted(&mut self, sweep: Sweep, stamp: Stamp) {
         if !self.slot(sweep).is_staged(stamp) {
             return;
         }
-        self.slots[sweep as usize].staged.retain(|staged| staged.stamp < stamp);
-        self.end_page(sweep, |waits_for| waits_for >= stamp);
-    }
-
-    /// The page is no longer under way if the step that it waits for is one of these.
-    fn end_page(&mut self, sweep: Sweep, is_over: impl Fn(Stamp) -> bool) {
-        let over = |under: &Under| matches!(under.phase, Phase::Staged(waits_for) if is_over(waits_for));
-        if self.page.as_ref().is_some_and(|under| under.sweep == sweep && over(under)) {
-            self.page = None;
-        }
+        self.slots[sweep as usize].drop_from(stamp);
+        // A page that was begun later may rest on it.
+        self.page.take_if(|under| under.sweep == sweep && under.stamp > stamp);
     }
 }
 

@@ -189,18 +189,37 @@ fn walks_take_turns_page_by_page() {
 }
 
 #[test]
-fn a_project_has_one_page_at_a_time_until_its_step_is_committed() {
+fn a_project_has_one_page_at_a_time_and_reads_on_before_the_commit() {
     let mut sweeper = sweeper(rules());
     let run = begin(&mut sweeper, 0);
     assert_eq!((sweeper.begin(&acme(), at(1)), sweeper.next_due(at(1))), (None, None));
     let step = stage(&mut sweeper, &run, &page(&["a"], Some("1")), 2);
-    assert_eq!((sweeper.begin(&acme(), at(3)), sweeper.wanting(at(3))), (None, vec![]));
     assert_eq!(sweeper.durable(&run, Backlog::default(), at(3)), None, "once");
     assert_eq!(sweeper.memo(&acme(), Sweep::Full), Some(&SweepMemo::default()), "moves with the commit only");
+    assert_eq!(sweeper.wanting(at(3)), [acme()]);
+    let second = begin(&mut sweeper, 3);
+    assert_eq!(second.query.cursor, cursor("1"), "behind the step that waits");
     assert!(sweeper.is_current(&step));
     sweeper.committed(&step);
     assert_eq!(sweeper.memo(&acme(), Sweep::Full), Some(&memo_of(&step)));
-    assert_eq!(sweeper.wanting(at(4)), [acme()]);
+    assert_eq!((sweeper.begin(&acme(), at(4)), sweeper.next_due(at(4))), (None, None), "still under way");
+    stage_and_commit(&mut sweeper, &second, 4);
+}
+
+#[test]
+fn no_page_is_read_far_ahead_of_the_commits() {
+    let mut sweeper = sweeper(rules());
+    let mut steps = Vec::new();
+    while let Some(run) = sweeper.begin(&acme(), at(0)) {
+        let (id, next) = (format!("id{}", steps.len()), steps.len().to_string());
+        steps.push(stage(&mut sweeper, &run, &page(&[&id], Some(&next)), 0));
+        assert!(steps.len() <= 64, "without a bound");
+    }
+    assert_eq!((steps.len(), sweeper.next_due(at(0))), (64, None), "only a commit goes on from here");
+    assert!(steps.iter().all(|step| sweeper.is_current(step)) && !steps[0].may_wait() && steps[1].may_wait());
+    sweeper.committed(&steps[1]);
+    assert_eq!(sweeper.memo(&acme(), Sweep::Full), Some(&memo_of(&steps[1])), "and with it those before");
+    assert_eq!(begin(&mut sweeper, 1).query.cursor, cursor("63"));
 }
 
 #[test]

@@ -37,7 +37,6 @@ fn a_full_sweep_asked_for_during_a_walk_begins_after_it() {
     let paged = stage(&mut sweeper, &run, &page(&["a"], None), 2);
     assert!(memo_of(&paged).last.is_some() && memo_of(&paged).asked_at.is_some(), "built on the step before");
     sweeper.committed(&asked);
-    assert_eq!(sweeper.begin(&acme(), at(3)), None, "the page's step still waits");
     sweeper.committed(&paged);
     let due: Vec<_> = (4..7).map(|millis| turn(&mut sweeper, &page(&["a"], None), millis).0.sweep).collect();
     assert!(due.contains(&Sweep::Full), "{due:?}");
@@ -125,8 +124,10 @@ fn an_aborted_step_takes_what_was_built_on_it_along_and_its_page_is_read_again()
     let run = begin(&mut sweeper, 0);
     let paged = stage(&mut sweeper, &run, &page(&["a"], Some("1")), 0);
     let asked = sweeper.request(&full_sweep(1), at(1)).unwrap();
+    let behind = begin(&mut sweeper, 1);
     sweeper.aborted(&paged);
     assert!(!sweeper.is_current(&paged) && !sweeper.is_current(&asked));
+    assert_eq!(sweeper.on_page(&behind, &page(&["b"], Some("2")), at(1), |_, _| false), None, "void as well");
     sweeper.committed(&asked);
     assert_eq!(sweeper.memo(&acme(), Sweep::Full), Some(&SweepMemo::default()));
     assert_eq!(begin(&mut sweeper, 2).query.cursor, None, "the same page");

@@ -42,7 +42,10 @@ enum Twist {
     Fail,
     Unreadable,
     NotDurable,
+    /// The commit fails, of this step and of those that waited.
     Abort,
+    /// The step waits, and the next page is read before its commit.
+    Late,
     /// The process dies behind so many of its four moves: begun, read, hints durable, committed.
     Crash(u8),
 }
@@ -157,6 +160,8 @@ struct World {
     sweeper: Sweeper,
     /// The ledger's memos.
     memos: BTreeMap<MemoKey, Memo>,
+    /// Steps that are not committed yet.
+    late: Vec<Step>,
     now: i64,
     /// Who has been there since the walk's start, and its period.
     throughout: BTreeSet<String>,
@@ -173,6 +178,7 @@ impl World {
             rules,
             list,
             memos: BTreeMap::new(),
+            late: Vec::new(),
             now: 0,
             throughout: BTreeSet::new(),
             period: (None, Time::MIN),
@@ -182,6 +188,7 @@ impl World {
     }
 
     fn crash(&mut self) {
+        self.late.clear();
         self.sweeper = Sweeper::new([(acme(), self.rules.clone())]);
         for (key, memo) in &self.memos {
             self.sweeper.restore(key, Some(Memo::decode(&memo.encode()).unwrap()));
@@ -195,8 +202,8 @@ impl World {
         self.now = due.as_millis() - START + SECOND;
         let run = begin(&mut self.sweeper, self.now);
         let period = (run.query.from, run.query.to.unwrap());
-        let is_first = !self.memos.values().any(|memo| matches!(memo, Memo::Sweep(memo) if memo.walk.is_some()));
-        if is_first {
+        let walks = self.memos.values().any(|memo| matches!(memo, Memo::Sweep(memo) if memo.walk.is_some()));
+        if !walks && self.late.is_empty() {
             self.period = period;
             self.throughout = self.list.rows.iter().map(|(_, id)| id.clone()).collect();
             self.covered.clear();
@@ -219,15 +226,22 @@ impl World {
             return self.crash();
         }
         let step = self.sweeper.durable(&run, Backlog::default(), now).unwrap();
-        if matches!(twist, Twist::Abort) {
-            return self.sweeper.aborted(&step);
+        if matches!(twist, Twist::Late) && step.may_wait() {
+            return self.late.push(step);
         }
-        self.memos.insert(step.memo.0.clone(), step.memo.1.clone());
-        for told in &step.notifications {
-            if let Notification::SweepEnded { complete, .. } = told {
-                self.ended = Some(*complete);
+        if matches!(twist, Twist::Abort) {
+            self.sweeper.aborted(self.late.first().unwrap_or(&step));
+            return self.late.clear();
+        }
+        for step in self.late.iter().chain([&step]) {
+            self.memos.insert(step.memo.0.clone(), step.memo.1.clone());
+            for told in &step.notifications {
+                if let Notification::SweepEnded { complete, .. } = told {
+                    self.ended = Some(*complete);
+                }
             }
         }
+        self.late.clear();
         if matches!(twist, Twist::Crash(_)) { self.crash() } else { self.sweeper.committed(&step) }
     }
 
@@ -290,6 +304,7 @@ fn twist() -> impl Strategy<Value = Twist> {
         1 => Just(Twist::Unreadable),
         1 => Just(Twist::NotDurable),
         1 => Just(Twist::Abort),
+        2 => Just(Twist::Late),
         2 => (0u8..4).prop_map(Twist::Crash),
     ]
 }
