@@ -3,6 +3,8 @@
 //! The counts are those of this workspace's one profile for tests, so they say what a change costs, and not how long a
 //! call takes. `UPDATE=1` keeps the new ones.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;

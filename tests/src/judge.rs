@@ -181,7 +181,12 @@ pub fn unkept(posts: &[SendRecord], hints: &[Record]) -> Vec<String> {
     missing
         .map(|((key, trigger), count)| {
             let kept = kept.get(&(key.clone(), trigger.clone())).copied().unwrap_or(0);
-            format!("{key}: {count} webhooks `{trigger}` were answered 200, {kept} are hints")
+            let posted: Vec<String> = posts
+                .iter()
+                .filter(|post| *post.trigger == **trigger && key.ends_with(&*post.id) && !post.id.is_empty())
+                .map(|post| format!("{:?} at {} us", post.posted.status, post.answered_us))
+                .collect();
+            format!("{key}: {count} webhooks `{trigger}` were answered 200, {kept} are hints: {posted:?}")
         })
         .collect()
 }

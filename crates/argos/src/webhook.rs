@@ -133,7 +133,8 @@ struct Body<'a> {
     aml: Option<Raw<'a>>,
     attempts: Option<Raw<'a>>,
     update_time: Option<Raw<'a>>,
-    updated_at: [Option<Raw<'a>>; 2],
+    /// `updated_at`, or its name in an old table.
+    clock: [Option<Raw<'a>>; 2],
     delete_time: Option<Raw<'a>>,
 }
 
@@ -148,7 +149,7 @@ impl<'a> Body<'a> {
         ];
         let (_, found) = Raw::opened(text, names)?;
         let [id, camel, capital, short, trigger, data, kyc_result, aml_result, aml, attempts, times @ ..] = found;
-        let [update_time, updated_at, update_at, delete_time] = times;
+        let [update_time, clock, old_clock, delete_time] = times;
         Some(Body {
             trigger,
             id: [id, camel, capital, short].into_iter().flatten().next(),
@@ -157,7 +158,7 @@ impl<'a> Body<'a> {
             aml: aml_result.or(aml),
             attempts,
             update_time,
-            updated_at: [updated_at, update_at],
+            clock: [clock, old_clock],
             delete_time,
         })
     }
@@ -213,8 +214,8 @@ fn describe(body: &Body<'_>, submission: SubmissionId, word: String) -> Describe
         }
         Trigger::Updated => {
             claim.status = body.data.and_then(updated_status);
-            let [updated_at, update_at] = body.updated_at;
-            claim.changed_at = first_time([body.update_time, updated_at, update_at]);
+            let [clock, old_clock] = body.clock;
+            claim.changed_at = first_time([body.update_time, clock, old_clock]);
         }
         Trigger::Delete => {
             claim.deleted = true;
@@ -254,8 +255,8 @@ impl KycResult {
         if result.kind() == Some(Kind::String) {
             return KycResult { status: status(result), changed_at: None };
         }
-        let [word, updated_at, update_at] = result.members(["status", "updated_at", "update_at"]).unwrap_or_default();
-        KycResult { status: word.and_then(status), changed_at: first_time([updated_at, update_at]) }
+        let [word, clock, old_clock] = result.members(["status", "updated_at", "update_at"]).unwrap_or_default();
+        KycResult { status: word.and_then(status), changed_at: first_time([clock, old_clock]) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The door's way into Kafka: `models::HintSink`.
 //!
-//! Owns: the idempotent hint producer, the bound on hints in flight, and the knowledge whether a hint could be made
+//! Owns: the hint producer, the bound on hints in flight, and the knowledge whether a hint could be made
 //! durable right now. Must not know: where hints come from, HTTP statuses.
 //!
 //! Path: [`KafkaHintSink::accept`] refuses at once while Kafka is known to be gone; else it takes one of a bounded
@@ -43,8 +43,6 @@ struct Health {
     available: AtomicBool,
     /// Somebody said that Kafka might be gone: to be looked at now.
     suspect: AtomicBool,
-    /// The producer cannot be used any more.
-    broken: AtomicBool,
     failures: AtomicU32,
     last_success: Mutex<Option<Instant>>,
     /// Why the cluster will not have us, until it does.
@@ -83,18 +81,11 @@ impl Health {
         if let Some(refusal) = refusal {
             *lock(&self.refusal) = Some(refusal.clone());
         }
-        match code {
-            RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced => {
-                self.broken.store(true, Ordering::Release);
-                self.set_available(false);
-            }
-            // The latter too: with its sparse connections librdkafka may never count the last broker as down.
-            RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure => {
-                self.suspect.store(true, Ordering::Release);
-            }
-            _ => return,
+        // The latter too: with its sparse connections librdkafka may never count the last broker as down.
+        if matches!(code, RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure) {
+            self.suspect.store(true, Ordering::Release);
+            self.wake.notify_all();
         }
-        self.wake.notify_all();
     }
 
     fn wait(&self, within: Duration) {
@@ -143,7 +134,7 @@ struct Inner {
     names: TopicNames,
     places: Arc<Semaphore>,
     health: Arc<Health>,
-    /// `None` only while it is being replaced.
+    /// `None` only once the sink is dropped.
     producer: RwLock<Option<Producer>>,
 }
 
@@ -153,7 +144,9 @@ impl Inner {
         let mut config = settings.telling_client("hints");
         config
             .set("acks", "all")
-            .set("enable.idempotence", "true")
+            // A repeated hint is harmless, a lost one is not: an acknowledgement must come from a record that was
+            // appended, never from one that was taken for a repeat (decision 0018).
+            .set("enable.idempotence", "false")
             .set("partitioner", "murmur2_random")
             .set("linger.ms", millis(settings.hint_linger))
             .set("message.timeout.ms", millis(settings.hint_delivery_timeout))
@@ -183,7 +176,7 @@ impl Inner {
         next.payload = record.payload.as_ref();
         let guard = self.producer.read().unwrap_or_else(PoisonError::into_inner);
         let Some(producer) = guard.as_ref() else {
-            return Err(SinkError::Unavailable("the producer is being made anew".to_owned()));
+            return Err(SinkError::Unavailable("the hint sink is closed".to_owned()));
         };
         let Err((error, _)) = producer.send(next) else {
             return Ok(());
@@ -213,7 +206,6 @@ impl KafkaHintSink {
             metrics,
             available: AtomicBool::new(false),
             suspect: AtomicBool::new(false),
-            broken: AtomicBool::new(false),
             failures: AtomicU32::new(0),
             last_success: Mutex::default(),
             refusal: Mutex::default(),
@@ -276,7 +268,7 @@ impl KafkaHintSink {
                 let unavailable = || SinkError::Unavailable(error.to_string());
                 Err(("failed", denied.map_or_else(unavailable, |refusal| SinkError::Denied(refusal.to_string()))))
             }
-            Ok(Err(_)) => Err(("failed", SinkError::Unavailable("the producer was made anew".to_owned()))),
+            Ok(Err(_)) => Err(("failed", SinkError::Unavailable("the hint sink was closed".to_owned()))),
             Err(_) => {
                 // A broker that hangs closes no connection: only a look tells it from one slow record.
                 inner.health.suspect.store(true, Ordering::Release);

@@ -207,9 +207,9 @@ const FIGURES: &str = "statistics.interval.ms";
 const REFUSED: [(&str, &str); 24] = [
     ("acks", "a webhook is answered only once all in-sync replicas have its hint"),
     ("request.required.acks", "a webhook is answered only once all in-sync replicas have its hint"),
-    ("enable.idempotence", "retries must neither repeat nor reorder hints"),
-    ("max.in.flight", "retries must neither repeat nor reorder hints"),
-    ("max.in.flight.requests.per.connection", "retries must neither repeat nor reorder hints"),
+    ("enable.idempotence", "transactions need it, and hints do without: an acknowledged one must have been appended"),
+    ("max.in.flight", "retries must not reorder what a transaction writes"),
+    ("max.in.flight.requests.per.connection", "retries must not reorder what a transaction writes"),
     ("isolation.level", "aborted decisions must not be read, and offsets must be stable"),
     ("auto.offset.reset", "hints that nobody has seen yet must not be skipped"),
     ("topic.auto.offset.reset", "hints that nobody has seen yet must not be skipped"),

@@ -37,8 +37,6 @@ pub struct KafkaMetrics {
     pub hints_foreign: IntCounter,
     /// `argos_relay_hint_deliveries_total{outcome}`: acknowledged, failed, late, refused, full.
     pub deliveries: IntCounterVec,
-    /// `argos_relay_hint_producers_renewed_total`: hint producers made anew after a fatal error.
-    pub producers_renewed: IntCounter,
     /// `argos_relay_kafka_available`: whether a hint could be made durable.
     pub available: Gauge,
     /// `argos_relay_kafka_errors_total{client,kind}`: errors that librdkafka told of.
@@ -139,10 +137,6 @@ impl KafkaMetrics {
                 "Hints handed to Kafka, by outcome.",
                 &["outcome"],
             )?,
-            producers_renewed: declare.add(IntCounter::with_opts(Declare::options(
-                "hint_producers_renewed_total",
-                "Hint producers made anew after a fatal error.",
-            )))?,
             available: declare.add(Gauge::with_opts(Declare::options(
                 "kafka_available",
                 "1 if a hint could be made durable right now.",

@@ -1,12 +1,12 @@
-//! The thread that finds out whether Kafka is there, and makes the producer anew after a fatal error.
+//! The thread that finds out whether Kafka is there.
 //!
-//! Down: at once after a fatal error or several failures in a row; after one failed look when a hint was not
+//! Down: at once after several failures in a row; after one failed look when a hint was not
 //! acknowledged in time, or a connection broke or all are down (idle connections close as well, so that alone
 //! is not enough).
 //! Up: after the first metadata ever, later after two good looks in a row, and only if nothing handed over before is
 //! still stuck: metadata alone does not show that records are acknowledged.
 
-use super::{Health, Inner, Producer};
+use super::{Health, Inner};
 use crate::ledger::lock;
 use crate::refusal::Refusal;
 use rdkafka::error::RDKafkaErrorCode;
@@ -30,10 +30,6 @@ pub(super) fn work(inner: &Inner) {
     let (mut good, mut ever, mut down_since) = (0, false, Instant::now());
     let mut was_available = false;
     while !health.stop.load(Ordering::Acquire) {
-        if health.broken.swap(false, Ordering::AcqRel) || has_failed(inner) {
-            health.set_available(false);
-            replace_producer(inner);
-        }
         let available = health.available.load(Ordering::Acquire);
         if was_available && !available {
             (good, down_since) = (0, Instant::now());
@@ -83,30 +79,8 @@ fn look(inner: &Inner, patience: Duration) -> bool {
     }
 }
 
-/// Whether the producer can never be used again. Asked, since librdkafka tells of some such errors by their cause only,
-/// and then a hint would have to be refused to find out.
-fn has_failed(inner: &Inner) -> bool {
-    let guard = inner.producer.read().unwrap_or_else(PoisonError::into_inner);
-    guard.as_ref().is_some_and(|producer| producer.client().fatal_error().is_some())
-}
-
 /// Whether everything handed over before Kafka went away is done with, or something was acknowledged since.
 fn nothing_stuck(inner: &Inner, health: &Health, down_since: Instant) -> bool {
     let empty = inner.places.available_permits() == inner.settings.hints_in_flight;
     empty || lock(&health.last_success).is_some_and(|at| at > down_since)
-}
-
-fn replace_producer(inner: &Inner) {
-    tracing::warn!("the hint producer is made anew");
-    match inner.create() {
-        Ok(new) => {
-            inner.health.metrics.producers_renewed.inc();
-            let old: Option<Producer> = inner.producer.write().unwrap_or_else(PoisonError::into_inner).replace(new);
-            drop(old);
-        }
-        Err(error) => {
-            tracing::error!(error = %error, "the hint producer cannot be made; trying again");
-            inner.health.broken.store(true, Ordering::Release);
-        }
-    }
 }

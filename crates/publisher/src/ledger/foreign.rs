@@ -61,7 +61,8 @@ fn create(shared: &Shared) -> Result<BaseProducer<Reports>, KafkaError> {
     let mut config = shared.settings.client("foreign");
     config
         .set("acks", "all")
-        .set("enable.idempotence", "true")
+        // As for all hints (decision 0018).
+        .set("enable.idempotence", "false")
         .set("linger.ms", "0")
         .set("message.timeout.ms", millis(PATIENCE));
     BaseProducer::from_config_and_context(&config, Reports(Listener::new("foreign", shared.metrics.clone())))
