@@ -170,7 +170,7 @@ pub fn filled(partitions: i32, count: usize) -> State {
 }
 
 /// An entry with hashes of its own, as a real one has them.
-fn distinct(rng: &mut fastrand::Rng) -> Entry {
+pub fn distinct(rng: &mut fastrand::Rng) -> Entry {
     thread_local!(static ENTRY: Entry = entry());
     let mut entry = ENTRY.with(Clone::clone);
     if let Some(published) = &mut entry.published {

@@ -101,7 +101,8 @@ PROPERTIES
 }
 
 # The fast flags: a small heap, no parallel collector, no optimising compiler for a process that lives for minutes.
-java_flags=(-Xmx"${KAFKA_HEAP:-512m}" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto
+# KAFKA_COMPILER=4 has it all the same.
+java_flags=(-Xmx"${KAFKA_HEAP:-512m}" -XX:+UseSerialGC -XX:TieredStopAtLevel="${KAFKA_COMPILER:-1}" -Xshare:auto
     -Dlog4j2.configurationFile="$dir/log4j2.properties")
 
 format() {

@@ -134,8 +134,10 @@ impl Setup {
 
 /// The binary, built with the tests.
 pub fn binary() -> PathBuf {
-    let tests = std::env::current_exe().expect("the test has a path");
-    let folder = tests.ancestors().nth(2).expect("it is in target/PROFILE/deps");
+    let own = std::env::current_exe().expect("the test has a path");
+    // Tests are in target/PROFILE/deps, programs one above.
+    let folder = own.parent().expect("a folder");
+    let folder = if folder.ends_with("deps") { folder.parent().expect("its parent") } else { folder };
     let binary = folder.join("argos-relay");
     assert!(binary.exists(), "{} is not built: cargo build --workspace --all-targets", binary.display());
     binary
@@ -296,6 +298,11 @@ impl Replica {
             |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'));
         let lines = text.lines().filter(is_named).filter(|line| line.contains(labels));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
     }
 
     /// Resident memory, bytes.

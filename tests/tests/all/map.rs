@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("tests", &["argos-relay", "models", "simulator"]),
     // For who reads the topics: it knows the contract alone.
     ("example-consumer", &[]),
-    ("bench", &["argos", "models", "publisher", "reconciler"]),
+    ("bench", &["argos", "models", "publisher", "reconciler", "simulator", "tests"]),
 ];
 
 #[test]
