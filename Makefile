@@ -8,7 +8,7 @@ KAFKA_DIR ?= .cache/broker
 KAFKA_PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help contracts build demo test alerts lint fmt doc deny advisories fuzz sim sim-mutants model console chaos kills upgrade bench image consumers helm k8s kafka-up kafka-down clean
+.PHONY: help contracts build demo test alerts lint fmt doc deny advisories fuzz sim sim-mutants model console chaos kills upgrade bench soak performance image consumers helm k8s kafka-up kafka-down clean
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -84,10 +84,16 @@ upgrade: ## Rolls from another build to this one and back, under load, with a re
 	cargo build --workspace --all-targets $(FEATURES)
 	FROM=$(FROM) tests/upgrade.sh $(FEATURES)
 
-bench: ## Runs the benchmarks with a real Kafka broker (ROWS=n for a list of another length than 100000)
-	@tests/prerequisites.sh $(NEEDS) java mvn
-	cargo build --workspace --all-targets $(FEATURES)
-	tests/with_broker.sh cargo bench --workspace $(FEATURES) --profile dev --bench latency --bench sweep
+bench: ## Measures everything beside bare programs, up to 30 minutes (QUICK=1: 3 minutes; ONLY=door,confirm,...; TIMES=n; ROWS=n)
+	@tests/prerequisites.sh cc c++ make java mvn
+	cargo build --release -p bench -p argos-relay $(DEMO_FEATURES)
+	BENCH_OWN_KAFKA=$(KAFKA_BOOTSTRAP) KAFKA_COMPILER=4 KAFKA_HEAP=1g tests/with_broker.sh target/release/measure
+
+soak: ## Keeps up a steady load for SOAK_MINUTES (default 30) and judges whether memory grows
+	$(MAKE) bench ONLY=soak SOAK_MINUTES=$(or $(SOAK_MINUTES),30)
+
+performance: ## Writes the tables and plots of docs/performance.md from what `make bench` measured last
+	cargo run -q --release -p bench -p argos-relay $(DEMO_FEATURES) --bin performance
 
 image: ## Builds the image, its SBOM and its list of licences with docker, podman or buildah (TARGET=simulator, TAG=...)
 	docker/build.sh

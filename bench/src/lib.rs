@@ -13,6 +13,7 @@ pub mod kafka;
 pub mod lines;
 pub mod load;
 pub mod machine;
+pub mod plot;
 pub mod process;
 pub mod stock;
 pub mod table;

@@ -48,7 +48,7 @@ impl Machine {
 fn kafka() -> String {
     let pom = std::fs::read_to_string(tests::broker::root().join("tests/kafka/pom.xml")).unwrap_or_default();
     let version = pom.split_once("<kafka.version>").and_then(|(_, rest)| rest.split_once('<'));
-    match (std::env::var_os("BENCH_OWN_KAFKA"), version) {
+    match (std::env::var_os("BENCH_OWN_KAFKA").filter(|own| !own.is_empty()), version) {
         (None, Some((version, _))) => format!("Apache Kafka {version}"),
         _ => "a Kafka of the caller's".to_owned(),
     }

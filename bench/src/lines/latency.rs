@@ -1,7 +1,7 @@
 //! b. Confirm, in time: what the service adds to ARGOS's own latency, from the answer to a webhook until its event is
 //! visible to a `read_committed` consumer, at steady rates.
 
-use super::{Bench, setup};
+use super::{Bench, MOST, setup};
 use crate::kafka::Follower;
 use crate::load::{QUANTILES, quantile};
 use crate::process::Meter;
@@ -114,7 +114,7 @@ pub fn rate(per_second: f64, seconds: f64) -> Scenario {
 pub async fn run(bench: &mut Bench) {
     // At 300 ms and 500 a second, 150 GETs are under way at once.
     let whole =
-        Whole::start(&bench.bootstrap, "latency", 1_000_000, &[("RECONCILER__MAX_IN_FLIGHT", "256")]).await;
+        Whole::start(&bench.bootstrap, "latency", MOST, &[("RECONCILER__MAX_IN_FLIGHT", "256")]).await;
     rate(100.0, 5.0).run(&whole.sim).await.expect("the warm-up");
     let seconds = bench.pick(10.0, 5.0);
     for &argos_ms in bench.pick(&[0_u64, 50, 300][..], &[0][..]) {

@@ -3,7 +3,7 @@
 //! The load is 50 webhooks a second over 2,000 submissions that are reversed in turn, so every one of them is an event.
 //! The first fifth of the time is warm-up; over the rest a line is fitted to the resident memory.
 
-use super::Bench;
+use super::{Bench, MOST};
 use super::latency::Whole;
 use crate::process::{Meter, resident};
 use crate::table::{OURS, Series};
@@ -18,7 +18,7 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// Runs the line.
 pub async fn run(bench: &mut Bench, minutes: f64) {
-    let whole = Whole::start(&bench.bootstrap, "soak", 1_000_000, &[]).await;
+    let whole = Whole::start(&bench.bootstrap, "soak", MOST, &[]).await;
     let seconds = minutes * 60.0;
     let load = Scenario {
         rate: Some(Rate { per_second: PER_SECOND, seconds, pool: POOL }),
