@@ -66,6 +66,20 @@ pub fn setup(bootstrap: &str, prefix: &str, base_url: &str) -> Setup {
     setup
 }
 
+/// Waits until a replica holds so many entries: it is ready before its partitions all run.
+pub async fn holds(replica: &Replica, entries: usize) {
+    let until = Instant::now() + Duration::from_mins(5);
+    loop {
+        let held = replica.metric("argos_relay_ledger_entries").await;
+        let running = replica.metric("argos_relay_partitions_running").await;
+        if held as usize == entries && running as u32 == PARTITIONS {
+            return;
+        }
+        assert!(Instant::now() < until, "{held} of {entries} entries, {running} partitions\n{}", replica.logs());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Seconds on a processor that a replica spends each second without work.
 pub async fn idle(replica: &Replica) -> f64 {
     let (began, cpu) = (Instant::now(), crate::process::cpu(replica.pid()));

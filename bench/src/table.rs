@@ -174,6 +174,8 @@ impl Results {
     fn bar(&mut self, line: &str, what: &str, measured: Option<Spread>, bar: f64, at_most: bool) {
         let measured = measured.unwrap_or_else(|| panic!("{line}: nothing measured for: {what}"));
         self.bars.push(Bar { line: line.to_owned(), what: what.to_owned(), measured, bar, at_most });
+        // By line, and within a line as they came.
+        self.bars.sort_by(|one, other| one.line.cmp(&other.line));
     }
 
     /// Forgets a line, to measure it again.

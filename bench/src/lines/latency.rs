@@ -75,6 +75,14 @@ impl Whole {
         Whole { sim, replica, follower, clocks }
     }
 
+    /// Plays a load, and waits until each of its webhooks is an event. How many there were.
+    pub async fn play(&self, load: &Scenario) -> usize {
+        let before = self.follower.count();
+        let count = load.run(&self.sim).await.expect("the load").ids.len();
+        self.follower.reach(before + count as u64, Duration::from_mins(1)).await;
+        count
+    }
+
     /// Milliseconds from the answer to a webhook until its event was seen, of these.
     pub fn lags_of(&self, seen: &[(String, Instant)]) -> Vec<f64> {
         let answered: HashMap<String, i64> = self
@@ -115,7 +123,7 @@ pub async fn run(bench: &mut Bench) {
     // At 300 ms and 500 a second, 150 GETs are under way at once.
     let whole =
         Whole::start(&bench.bootstrap, "latency", MOST, &[("RECONCILER__MAX_IN_FLIGHT", "256")]).await;
-    rate(100.0, 5.0).run(&whole.sim).await.expect("the warm-up");
+    whole.play(&rate(100.0, 5.0)).await;
     let seconds = bench.pick(10.0, 5.0);
     for &argos_ms in bench.pick(&[0_u64, 50, 300][..], &[0][..]) {
         whole.sim.faults().set(Faults { latency_ms: argos_ms, ..Faults::default() });
@@ -134,10 +142,9 @@ pub async fn run(bench: &mut Bench) {
 
 async fn one(whole: &Whole, argos_ms: u64, per_second: f64, seconds: f64) -> Run {
     whole.lags(argos_ms);
-    let (before, meter) = (whole.follower.count(), Meter::start(whole.replica.pid()));
-    let report = rate(per_second, seconds).run(&whole.sim).await.expect("the load");
-    whole.follower.reach(before + report.ids.len() as u64, Duration::from_mins(1)).await;
-    let mut run = meter.read(report.ids.len() as f64);
+    let meter = Meter::start(whole.replica.pid());
+    let count = whole.play(&rate(per_second, seconds)).await;
+    let mut run = meter.read(count as f64);
     let (lags, missing) = whole.lags(argos_ms);
     assert_eq!(missing, 0, "every webhook was accepted and became an event");
     tell(&lags, &mut run);

@@ -4,7 +4,7 @@
 //! copies. So the world's clock stands still: all of a kind show the same times. A walk is asked for as an operator does,
 //! with `backfill`. Fails if one submission was asked for by itself.
 
-use super::{Bench, PARTITIONS, idle, setup};
+use super::{Bench, PARTITIONS, holds, idle, setup};
 use crate::kafka;
 use crate::process::{Bare, Meter};
 use crate::stock;
@@ -98,8 +98,7 @@ async fn take_in(sim: &Simulator, replica: &mut Replica, setup: &Setup, rows: us
     });
     replica.start_as("reconciler");
     replica.ready(PATIENCE).await;
-    let held = replica.metric("argos_relay_ledger_entries").await;
-    assert!((held - rows as f64).abs() < 0.5, "{held} entries are held");
+    holds(replica, rows).await;
 }
 
 /// Whether ARGOS was asked nothing for a second.
