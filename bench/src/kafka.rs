@@ -155,8 +155,7 @@ impl Follower {
             .create()
             .expect("a consumer");
         consumer.assign(&whole(&consumer, topic)).expect("assigned");
-        let mut follower =
-            Follower { seen: Arc::default(), count: Arc::default(), stop: Arc::default(), thread: None };
+        let mut follower = Follower { seen: Arc::default(), count: Arc::default(), stop: Arc::default(), thread: None };
         let (seen, count, stop) = (Arc::clone(&follower.seen), Arc::clone(&follower.count), Arc::clone(&follower.stop));
         follower.thread = Some(std::thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {

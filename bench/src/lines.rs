@@ -56,13 +56,9 @@ pub fn setup(bootstrap: &str, prefix: &str, base_url: &str) -> Setup {
     "#
     .to_owned();
     // What the tests' file sets lower, set back to the defaults.
-    setup.over = [
-        ("REREAD_SECRETS", "5s"),
-        ("KAFKA__SESSION_TIMEOUT", "10s"),
-        ("KAFKA__HEARTBEAT_INTERVAL", "3s"),
-    ]
-    .map(|(key, value)| (key, value.to_owned()))
-    .to_vec();
+    setup.over = [("REREAD_SECRETS", "5s"), ("KAFKA__SESSION_TIMEOUT", "10s"), ("KAFKA__HEARTBEAT_INTERVAL", "3s")]
+        .map(|(key, value)| (key, value.to_owned()))
+        .to_vec();
     setup
 }
 

@@ -39,7 +39,11 @@ impl Machine {
             processor: field(&read("/proc/cpuinfo"), "model name"),
             memory_gib: (kilobytes / 1_048_576.0 * 10.0).round() / 10.0,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            versions: vec![kafka(), format!("librdkafka {}", rdkafka::util::get_rdkafka_version().1), said("rustc", &["--version"])],
+            versions: vec![
+                kafka(),
+                format!("librdkafka {}", rdkafka::util::get_rdkafka_version().1),
+                said("rustc", &["--version"]),
+            ],
             commit: commit(),
         }
     }

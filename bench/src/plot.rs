@@ -103,11 +103,8 @@ fn begin<'a>(title: &str, unit: &str, top: f64, names: impl Iterator<Item = &'a 
     for quarter in 0..=4 {
         let figure = top * f64::from(quarter) / 4.0;
         let y = height(figure, top);
-        let _infallible = write!(
-            out,
-            r#"<line class="g" x1="{LEFT}" y1="{y:.1}" x2="{:.1}" y2="{y:.1}"/>"#,
-            WIDTH - RIGHT
-        );
+        let _infallible =
+            write!(out, r#"<line class="g" x1="{LEFT}" y1="{y:.1}" x2="{:.1}" y2="{y:.1}"/>"#, WIDTH - RIGHT);
         text(&mut out, LEFT - 6.0, y + 4.0, "end", &short(figure));
     }
     text(&mut out, WIDTH - RIGHT, 18.0, "end", unit);
@@ -148,7 +145,11 @@ fn nice(most: f64) -> f64 {
         return 1.0;
     }
     let unit = 10_f64.powf(most.log10().floor());
-    [1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 6.0, 8.0, 10.0].map(|step| step * unit).into_iter().find(|top| *top >= most).unwrap_or(most)
+    [1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 6.0, 8.0, 10.0]
+        .map(|step| step * unit)
+        .into_iter()
+        .find(|top| *top >= most)
+        .unwrap_or(most)
 }
 
 fn short(figure: f64) -> String {

@@ -160,7 +160,13 @@ impl Results {
     }
 
     /// Holds a ratio against a bar.
-    pub fn bar_ratio(&mut self, (line, case, who, name): (&str, &str, &str, &str), what: &str, bar: f64, at_most: bool) {
+    pub fn bar_ratio(
+        &mut self,
+        (line, case, who, name): (&str, &str, &str, &str),
+        what: &str,
+        bar: f64,
+        at_most: bool,
+    ) {
         let measured = self.ratio(line, case, who, name);
         self.bar(line, what, measured, bar, at_most);
     }

@@ -5,12 +5,12 @@
 
 use bench::process::until_input_ends;
 use futures::StreamExt;
+use rdkafka::Offset;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
-use rdkafka::Offset;
 use std::time::{Duration, Instant};
 use tokio::task::block_in_place;
 

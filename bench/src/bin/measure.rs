@@ -35,7 +35,9 @@ async fn main() -> ExitCode {
         Some(only) => only.split(',').any(|one| one == name),
         None => name != SOAK,
     };
-    if let Some(wrong) = only.iter().flat_map(|only| only.split(',')).find(|one| !LINES.iter().any(|line| line.0 == *one)) {
+    if let Some(wrong) =
+        only.iter().flat_map(|only| only.split(',')).find(|one| !LINES.iter().any(|line| line.0 == *one))
+    {
         let known = LINES.map(|(name, _)| name).join(", ");
         eprintln!("no line {wrong:?}; there are {known}");
         return ExitCode::from(64);

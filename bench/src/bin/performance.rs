@@ -101,7 +101,8 @@ fn plots(results: &Results) -> Vec<(&'static str, String)> {
         beside(results, what, &cases, ("CPU of 1,000 confirmed events", "ms"))
     });
     add(latency::LINE, "confirm-latency.svg", &|| {
-        let rates = [("10/s", "ARGOS at 0 ms, 10/s"), ("100/s", "ARGOS at 0 ms, 100/s"), ("500/s", "ARGOS at 0 ms, 500/s")];
+        let rates =
+            [("10/s", "ARGOS at 0 ms, 10/s"), ("100/s", "ARGOS at 0 ms, 100/s"), ("500/s", "ARGOS at 0 ms, 500/s")];
         let rows = rates.map(|(name, case)| quantiles(results, latency::LINE, case, OURS, name));
         plot::curves("Confirm: from the answer to the visible event, ARGOS at 0 ms", "ms", &names(), &rows)
     });

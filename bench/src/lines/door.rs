@@ -67,8 +67,11 @@ pub async fn run(bench: &mut Bench) {
     idle(bench).await;
     let doors = Doors::open(&bench.bootstrap).await;
     let lasts = bench.pick(Duration::from_secs(8), Duration::from_secs(4));
-    let mut cases: Vec<(String, usize, Pace)> =
-        bench.pick(&[1_usize, 64, 256][..], &[64][..]).iter().map(|&count| (name(count), count, Pace::Closed)).collect();
+    let mut cases: Vec<(String, usize, Pace)> = bench
+        .pick(&[1_usize, 64, 256][..], &[64][..])
+        .iter()
+        .map(|&count| (name(count), count, Pace::Closed))
+        .collect();
     cases.push(("300/s".to_owned(), 64, Pace::PerSecond(300.0)));
     for (case, connections, pace) in &cases {
         for _ in 0..bench.times {

@@ -1,10 +1,10 @@
 //! g. The cost of growth: door, confirm and restore with one, two and four times the work. What a unit costs should not
 //! grow with their number.
 
+use super::Bench;
 use super::confirm::Confirming;
 use super::door::Doors;
 use super::restore::{self, Ledger};
-use super::Bench;
 use crate::load::Pace;
 use crate::table::{OURS, Run};
 use std::time::Duration;

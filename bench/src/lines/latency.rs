@@ -56,7 +56,12 @@ pub struct Whole {
 
 impl Whole {
     /// Starts all, with these settings over the file's.
-    pub async fn start(bootstrap: &str, prefix: &str, requests_per_second: u32, over: &[(&'static str, &str)]) -> Whole {
+    pub async fn start(
+        bootstrap: &str,
+        prefix: &str,
+        requests_per_second: u32,
+        over: &[(&'static str, &str)],
+    ) -> Whole {
         let clocks = Clocks::agree();
         let sim = simulator(43).await;
         let mut setup = setup(bootstrap, prefix, sim.base_url());
@@ -85,17 +90,13 @@ impl Whole {
 
     /// Milliseconds from the answer to a webhook until its event was seen, of these.
     pub fn lags_of(&self, seen: &[(String, Instant)]) -> Vec<f64> {
-        let answered: HashMap<String, i64> = self
-            .sim
-            .take_records()
-            .into_iter()
-            .map(|one| (format!("{PROJECT}/{}", one.id), one.answered_us))
-            .collect();
+        let answered: HashMap<String, i64> =
+            self.sim.take_records().into_iter().map(|one| (format!("{PROJECT}/{}", one.id), one.answered_us)).collect();
         let lag = |(key, at): &(String, Instant)| Some((self.clocks.micros(*at) - answered.get(key)?) as f64 / 1000.0);
         seen.iter().filter_map(lag).collect()
     }
 
-    /// Milliseconds from each accepted webhook's answer until its event was visible, less ARGOS's own, sorted; of 
+    /// Milliseconds from each accepted webhook's answer until its event was visible, less ARGOS's own, sorted; of
     pub fn lags(&self, argos_ms: u64) -> (Vec<f64>, usize) {
         let seen: Vec<(String, Instant)> = self.follower.take().into_iter().collect();
         let lags = self.lags_of(&seen);
@@ -121,8 +122,7 @@ pub fn rate(per_second: f64, seconds: f64) -> Scenario {
 /// Runs the line.
 pub async fn run(bench: &mut Bench) {
     // At 300 ms and 500 a second, 150 GETs are under way at once.
-    let whole =
-        Whole::start(&bench.bootstrap, "latency", MOST, &[("RECONCILER__MAX_IN_FLIGHT", "256")]).await;
+    let whole = Whole::start(&bench.bootstrap, "latency", MOST, &[("RECONCILER__MAX_IN_FLIGHT", "256")]).await;
     whole.play(&rate(100.0, 5.0)).await;
     let seconds = bench.pick(10.0, 5.0);
     for &argos_ms in bench.pick(&[0_u64, 50, 300][..], &[0][..]) {

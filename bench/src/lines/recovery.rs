@@ -27,7 +27,12 @@ pub async fn run(bench: &mut Bench) {
         let run = one(&whole, backlog).await;
         bench.results.add(LINE, &case, OURS, run);
     }
-    bench.results.bar_figure((LINE, &case, "share_of_budget"), "share of the budget until all is caught up", 0.95, false);
+    bench.results.bar_figure(
+        (LINE, &case, "share_of_budget"),
+        "share of the budget until all is caught up",
+        0.95,
+        false,
+    );
 }
 
 async fn one(whole: &Whole, backlog: f64) -> Run {

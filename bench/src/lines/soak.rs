@@ -3,8 +3,8 @@
 //! The load is 50 webhooks a second over 2,000 submissions that are reversed in turn, so every one of them is an event.
 //! The first fifth of the time is warm-up; over the rest a line is fitted to the resident memory.
 
-use super::{Bench, MOST};
 use super::latency::Whole;
+use super::{Bench, MOST};
 use crate::process::{Meter, resident};
 use crate::table::{OURS, Series};
 use simulator::{Rate, Scenario};
@@ -20,10 +20,7 @@ const EVERY: Duration = Duration::from_secs(5);
 pub async fn run(bench: &mut Bench, minutes: f64) {
     let whole = Whole::start(&bench.bootstrap, "soak", MOST, &[]).await;
     let seconds = minutes * 60.0;
-    let load = Scenario {
-        rate: Some(Rate { per_second: PER_SECOND, seconds, pool: POOL }),
-        ..Scenario::default()
-    };
+    let load = Scenario { rate: Some(Rate { per_second: PER_SECOND, seconds, pool: POOL }), ..Scenario::default() };
     let (sim, began, meter) = (whole.sim.clone(), Instant::now(), Meter::start(whole.replica.pid()));
     let running = tokio::spawn(async move { load.run(&sim).await.expect("the load") });
     let mut points = Vec::new();
