@@ -49,12 +49,12 @@ pub fn setup(bootstrap: &str, prefix: &str, base_url: &str) -> Setup {
     setup.partitions = PARTITIONS;
     setup.requests_per_second = MOST;
     r#"{ first = "6h", cap = "6h" }"#.clone_into(&mut setup.pending);
-    setup.project = r#"
+    r#"
         requests_per_day = 1000000000
         list = { page_size = 500 }
         sweeps = { recent = { every = "300d", created_within = "366d" }, month = { every = "300d", created_within = "366d" }, full = { every = "300d" }, lag = "10ms", first_walk_share = 1.0 }
     "#
-    .to_owned();
+    .clone_into(&mut setup.project);
     // What the tests' file sets lower, set back to the defaults.
     setup.over = [("REREAD_SECRETS", "5s"), ("KAFKA__SESSION_TIMEOUT", "10s"), ("KAFKA__HEARTBEAT_INTERVAL", "3s")]
         .map(|(key, value)| (key, value.to_owned()))

@@ -75,7 +75,7 @@ pub fn quantile<T: Copy + Into<f64>>(sorted: &[T], share: f64) -> f64 {
 }
 
 /// Runs it on a thread of its own, so that the harness's other work does not delay it.
-pub async fn run(load: &Load) -> Loaded {
+pub fn run(load: &Load) -> Loaded {
     let load = load.clone();
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

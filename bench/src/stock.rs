@@ -49,7 +49,9 @@ pub fn copies<'a>(bootstrap: &str, topic: &str, partitions: i32, entries: impl I
 /// Writes one hint for each of these submissions.
 pub fn hints<'a>(bootstrap: &str, topic: &str, partitions: i32, ids: impl Iterator<Item = &'a str>) {
     let mut writer = HintWriter::new(bootstrap, topic, partitions);
-    ids.for_each(|id| writer.send(id));
+    for id in ids {
+        writer.send(id);
+    }
     writer.flush();
 }
 

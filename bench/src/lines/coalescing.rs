@@ -46,7 +46,9 @@ pub async fn run(bench: &mut Bench) {
             let mut next = tokio::time::interval(APART);
             for _ in 0..each {
                 next.tick().await;
-                ids.iter().for_each(|id| writer.send(id));
+                for id in &ids {
+                    writer.send(id);
+                }
             }
             tokio::task::block_in_place(|| writer.flush());
             let until = Instant::now() + Duration::from_mins(2);

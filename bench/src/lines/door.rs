@@ -39,24 +39,24 @@ impl Doors {
     }
 
     /// Ours and theirs under the same load, by turns.
-    pub async fn ours(&self, connections: usize, pace: Pace, lasts: Duration, most: u64) -> Run {
+    pub fn ours(&self, connections: usize, pace: Pace, lasts: Duration, most: u64) -> Run {
         let address = self.replica.target().replace("http://", "");
-        measured(self.replica.pid(), address, connections, pace, lasts, most).await
+        measured(self.replica.pid(), address, connections, pace, lasts, most)
     }
 
     /// Theirs.
-    pub async fn theirs(&self, connections: usize, pace: Pace, lasts: Duration, most: u64) -> Run {
-        measured(self.bare.pid(), self.bare_address.clone(), connections, pace, lasts, most).await
+    pub fn theirs(&self, connections: usize, pace: Pace, lasts: Duration, most: u64) -> Run {
+        measured(self.bare.pid(), self.bare_address.clone(), connections, pace, lasts, most)
     }
 }
 
-async fn measured(pid: u32, address: String, connections: usize, pace: Pace, lasts: Duration, most: u64) -> Run {
+fn measured(pid: u32, address: String, connections: usize, pace: Pace, lasts: Duration, most: u64) -> Run {
     let path = format!("/webhooks/{PROJECT}/{TOKEN}");
     let load = Load { address, path, connections, pace, lasts, most };
     let warm_up = Load { lasts: Duration::from_secs(1), most: u64::MAX, ..load.clone() };
-    load::run(&warm_up).await;
+    load::run(&warm_up);
     let meter = Meter::start(pid);
-    let loaded = load::run(&load).await;
+    let loaded = load::run(&load);
     let mut run = meter.read(loaded.accepted as f64);
     loaded.tell(&mut run);
     run
@@ -75,8 +75,8 @@ pub async fn run(bench: &mut Bench) {
     cases.push(("300/s".to_owned(), 64, Pace::PerSecond(300.0)));
     for (case, connections, pace) in &cases {
         for _ in 0..bench.times {
-            let ours = doors.ours(*connections, *pace, lasts, u64::MAX).await;
-            let theirs = doors.theirs(*connections, *pace, lasts, u64::MAX).await;
+            let ours = doors.ours(*connections, *pace, lasts, u64::MAX);
+            let theirs = doors.theirs(*connections, *pace, lasts, u64::MAX);
             bench.results.add(LINE, case, OURS, ours);
             bench.results.add(LINE, case, BARE, theirs);
         }

@@ -21,7 +21,7 @@ pub async fn run(bench: &mut Bench) {
     for _ in 0..bench.times {
         for times in TIMES {
             let most = (webhooks * times) as u64;
-            let run = doors.ours(64, Pace::Closed, Duration::from_mins(2), most).await;
+            let run = doors.ours(64, Pace::Closed, Duration::from_mins(2), most);
             add(bench, "webhooks", webhooks * times, run);
         }
     }
