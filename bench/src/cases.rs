@@ -123,7 +123,7 @@ fn records() -> Box<dyn FnMut()> {
         notifications: Vec::new(),
     };
     let batch = Batch { writes: vec![write], ..Batch::default() };
-    Box::new(move || drop(black_box(record::batch(black_box(&batch), None))))
+    Box::new(move || drop(black_box(record::batch(black_box(&batch), record::Form::default()))))
 }
 
 fn encode() -> Box<dyn FnMut()> {
