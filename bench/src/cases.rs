@@ -10,9 +10,10 @@ use reconciler::decision::{self, Case, Decision, Wake};
 use reconciler::metrics::Metrics;
 use reconciler::policy::{Baseline, Policy};
 use reconciler::state::{ProjectRules, Settings, State, Task};
-use reconciler::sweep::SweepRules;
+use reconciler::sweep::{PageRun, SweepRules};
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::time::Duration;
 
 const NOW: Time = Time::from_millis(1_772_429_500_000);
 const PROJECT: &str = "acme";
@@ -184,7 +185,7 @@ pub fn distinct(rng: &mut fastrand::Rng) -> Entry {
     }
     let thirty_days = 30 * 86_400_000;
     if let Some(check) = &mut entry.check {
-        check.due = Time::from_millis(NOW.as_millis() + rng.i64(60_000..thirty_days));
+        check.due = Time::from_millis(NOW.as_millis() + rng.i64(thirty_days / 10..thirty_days));
         check.reason = CheckReason::Relook;
     }
     entry
@@ -194,18 +195,28 @@ pub fn distinct(rng: &mut fastrand::Rng) -> Entry {
 fn equal_rows() -> Box<dyn FnMut()> {
     const PARTITIONS: i32 = 12;
     let mut state = filled(PARTITIONS, 100);
-    state.take_batch(NOW).expect("the first records");
-    state.on_commit(&Ok(()), NOW);
     let page = argos::list::decode_page(bodies::page(0..PAGE).as_bytes()).expect("a page");
-    state.prepare(NOW);
-    let run = loop {
-        if let Some(Task::Page(run, _)) = state.next_task(NOW) {
-            break run;
-        }
-    };
-    let result = Ok(page);
+    let (result, mut now) = (Ok(page), NOW);
     Box::new(move || {
-        let hints = state.on_page((&run, false), black_box(&result), NOW);
+        let run = next_page(&mut state, &mut now);
+        let hints = state.on_page((&run, false), black_box(&result), now);
         assert_eq!(hints.map(|hints| hints.len()), Some(0), "all are equal");
+        // So that the same page is read again, after a pause.
+        state.on_page_sent(&run, false, now);
     })
+}
+
+/// The next page that is wanted, whenever that is.
+fn next_page(state: &mut State, now: &mut Time) -> PageRun {
+    for _ in 0..1_000 {
+        *now = *now + Duration::from_secs(10);
+        if state.take_batch(*now).is_some() {
+            state.on_commit(&Ok(()), *now);
+        }
+        state.prepare(*now);
+        if let Some(Task::Page(run, _)) = state.next_task(*now) {
+            return run;
+        }
+    }
+    panic!("no page is wanted")
 }
