@@ -17,7 +17,6 @@ use crate::tls::Tls;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Version, header};
-use futures::FutureExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -119,11 +118,9 @@ pub async fn serve<S: HintSink>(
     }
 
     let until = Instant::now() + limits.drain;
-    // Who stands in the backlog was let in by the kernel, and would be thrown out with the listener.
-    while let Some(Ok(accepted)) = accept(&listener, &places).now_or_never() {
+    for accepted in close(listener, &places) {
         connections.spawn(connection.clone().run(accepted));
     }
-    drop(listener);
     ends.soon.cancel();
     connections.close();
     // Whether they are gone before is for the next wait to tell.
@@ -144,6 +141,20 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Res
     let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok(Accepted { place, stream, peer })
+}
+
+/// Closes the listener. Who stands in its backlog was let in by the kernel, and would be thrown out with it: the kernel
+/// itself is asked for them, as the runtime may not have heard yet of the last ones.
+fn close(listener: TcpListener, places: &Arc<Semaphore>) -> Vec<Accepted> {
+    let mut backlog = Vec::new();
+    let Ok(listener) = listener.into_std() else { return backlog };
+    while let Ok(place) = Arc::clone(places).try_acquire_owned()
+        && let Ok((stream, peer)) = listener.accept()
+    {
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        backlog.extend(stream.map(|stream| Accepted { place, stream, peer }));
+    }
+    backlog
 }
 
 /// A connection and its place.

@@ -215,7 +215,7 @@ fn no_page_is_read_far_ahead_of_the_commits() {
         steps.push(stage(&mut sweeper, &run, &page(&[&id], Some(&next)), 0));
         assert!(steps.len() <= 64, "without a bound");
     }
-    assert_eq!((steps.len(), sweeper.next_due(at(0))), (64, None), "only a commit goes on from here");
+    assert_eq!((steps.len(), sweeper.wanting(at(0))), (64, vec![]), "only a commit goes on from here");
     assert!(steps.iter().all(|step| sweeper.is_current(step)) && !steps[0].may_wait() && steps[1].may_wait());
     sweeper.committed(&steps[1]);
     assert_eq!(sweeper.memo(&acme(), Sweep::Full), Some(&memo_of(&steps[1])), "and with it those before");
