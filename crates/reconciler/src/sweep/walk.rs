@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
-/// What a walk has met: 64 bits for each submission and cursor. Kept in memory only, eight bytes a row beside the
-/// hundreds that the ledger's entries take; a walk that is resumed elsewhere begins with none, and then needs longer to
+/// What a walk has met: 64 bits for each submission and cursor. Kept in memory only, eight bytes a row beside
+/// some 120 that an entry takes; a walk that is resumed elsewhere begins with none, and then needs longer to
 /// notice that it gets nowhere.
 pub(super) type Seen = HashSet<u64, AsItIs>;
 type AsItIs = BuildHasherDefault<Mark>;
