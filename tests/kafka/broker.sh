@@ -143,8 +143,8 @@ start() {
     libs=$("$here/get.sh")
     write_properties
     format
-    # The log of the run before is kept once; readiness is read from this run's log only.
-    [ ! -e "$log" ] || mv "$log" "$log.1"
+    # The logs of all runs before are kept, one behind the other; readiness is read from this run's log only.
+    [ ! -e "$log" ] || cat "$log" >>"$log.1"
     : >"$log"
     # Its own session, no inherited descriptors: it outlives the caller and holds none of the caller's pipes open.
     setsid java "${java_flags[@]}" -cp "$libs/*" kafka.Kafka "$properties" </dev/null >>"$log" 2>&1 &

@@ -139,7 +139,7 @@ impl Cluster {
         self.pid(node).is_some_and(|pid| Path::new(&format!("/proc/{pid}/stat")).exists())
     }
 
-    /// Keeps the nodes' logs in a folder: of the present start, and of the one before.
+    /// Keeps the nodes' logs in a folder: of the present start, and of all before.
     pub fn keep_logs(&self, folder: &Path) {
         for node in 0..NODES {
             for name in ["broker.log", "broker.log.1"] {

@@ -107,7 +107,14 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, hint: Box<InFlight>) {
         let outcome = match result {
-            Ok(_) => {
+            Ok(record) => {
+                // Where it lies: for whoever looks for a hint that was acknowledged.
+                tracing::debug!(
+                    topic = record.topic(),
+                    partition = record.partition(),
+                    offset = record.offset(),
+                    "acknowledged"
+                );
                 self.health.succeeded();
                 Ok(())
             }

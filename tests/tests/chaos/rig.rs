@@ -109,6 +109,8 @@ impl Rig {
         PROJECT_LINES.clone_into(&mut setup.project);
         RELOOKS.clone_into(&mut setup.relooks);
         PENDING.clone_into(&mut setup.pending);
+        // Where each acknowledged hint lies, should one not be found.
+        setup.over.push(("LOG__FILTER", "info,publisher::hint_sink=debug".to_owned()));
         let (mut replicas, mut argos_links, mut doors) = (Vec::new(), Vec::new(), Vec::new());
         for (number, links) in kafka_links.iter().enumerate() {
             let argos = proxy(port_of(sim.base_url())).await;
