@@ -5,7 +5,6 @@
 use crate::status::{Complaint, Failure, of_complaint};
 use crate::wire::{Kind, Raw};
 use models::LookError;
-use std::borrow::Cow;
 
 /// The names of an item's id.
 pub(crate) const ID_NAMES: [&str; 2] = ["submission_id", "submissionId"];
@@ -44,11 +43,6 @@ impl<'a> Answer<'a> {
             Some(Failure::Absent) | None => Ok(Answer { items: Vec::new(), next }),
         }
     }
-}
-
-/// An item's id, if it has a readable one.
-pub(crate) fn item_id(item: Raw<'_>) -> Option<Cow<'_, str>> {
-    item.first_of(ID_NAMES)?.text()
 }
 
 /// Shorthand: `text` must not hold anything of a body.

@@ -3,13 +3,15 @@
 //! Owns which item of an answer is meant, and what "none" means (ARGOS protocol, sections 4.3 and 4.4). What an
 //! item holds is read in `submission`. Pure.
 
-use crate::answer::{Answer, item_id, unreadable};
+use crate::answer::{Answer, ID_NAMES, unreadable};
+use crate::one_pass::{self, Items};
 use crate::reader::Reader;
 use crate::submission;
-use crate::wire::{Raw, text_of};
+use crate::wire::{Object, text_of};
 use models::Time;
 use models::truth::Answer as Shown;
 use models::{LookError, Truth};
+use serde::de::MapAccess;
 
 /// Reads the body of a success.
 ///
@@ -22,20 +24,44 @@ use models::{LookError, Truth};
 pub fn decode_single(bytes: &[u8], requested: &str, reader: &Reader, asked_at: Time) -> Result<Truth, LookError> {
     let text = text_of(bytes);
     let answer = match item_of(&text, requested)? {
-        Some(item) => Shown::Present(Box::new(submission::read(item, reader)?)),
+        Some(item) => Shown::Present(Box::new(submission::read(&item, reader)?)),
         None => Shown::Absent,
     };
     Ok(Truth { asked_at, answer })
 }
 
 /// The item that was asked for; `None` if there are no items.
-pub(crate) fn item_of<'a>(text: &'a str, requested: &str) -> Result<Option<Raw<'a>>, LookError> {
-    let items = Answer::open(text)?.items;
+pub(crate) fn item_of<'a>(text: &'a str, requested: &str) -> Result<Option<Object<'a>>, LookError> {
+    let items = read_in_one_pass(text).map_or_else(|| read_in_steps(text), Ok)?;
     if items.is_empty() {
         return Ok(None);
     }
-    let item = items.into_iter().find(|item| item_id(*item).is_some_and(|id| id == requested));
+    let item = items.into_iter().find(|item| id(item).is_some_and(|id| id == requested));
     item.map(Some).ok_or_else(|| unreadable("the answer shows another submission, or one without submission_id"))
+}
+
+/// `None` if the answer is not of the usual shape.
+fn read_in_one_pass(text: &str) -> Option<Vec<Object<'_>>> {
+    let mut items = Vec::new();
+    one_pass::read(text, &mut items)?;
+    Some(items)
+}
+
+/// The way of all answers. What is no object has no members, thus no id.
+fn read_in_steps(text: &str) -> Result<Vec<Object<'_>>, LookError> {
+    let items = Answer::open(text)?.items.into_iter();
+    Ok(items.map(|item| Object::of(item).unwrap_or_default()).collect())
+}
+
+impl<'a> Items<'a> for Vec<Object<'a>> {
+    fn item<A: MapAccess<'a>>(&mut self, members: A) -> Result<(), A::Error> {
+        self.push(Object::draw(members)?);
+        Ok(())
+    }
+}
+
+fn id<'a>(item: &Object<'a>) -> Option<std::borrow::Cow<'a, str>> {
+    ID_NAMES.iter().find_map(|name| item.get(name))?.text()
 }
 
 #[cfg(test)]

@@ -179,6 +179,28 @@ proptest! {
         let _ = decode_single(&FULL.as_bytes()[..place], ID, &everything(), Time::from_millis(0));
     }
 
+    /// The short way says nothing else than the long one.
+    #[test]
+    fn one_pass_reads_as_the_steps_do(
+        cut in any::<prop::sample::Index>(),
+        with in prop::sample::select(vec!["", "\"", "{}", "[]", ",", "null", "\\u00e9", "\"Items\":[],", "\"data\":\"x\","]),
+    ) {
+        let shown = |items: Vec<Object<'_>>| -> Vec<Vec<(String, String)>> {
+            let members = |item: &Object<'_>| {
+                item.members().map(|(name, value)| (name.to_string(), value.source().to_owned())).collect()
+            };
+            items.iter().map(members).collect()
+        };
+        prop_assert_eq!(read_in_one_pass(FULL).map(shown), read_in_steps(FULL).ok().map(shown));
+        let places: Vec<usize> = FULL.char_indices().map(|(place, _)| place).collect();
+        let place = places[cut.index(places.len())];
+        for body in [format!("{}{with}{}", &FULL[..place], &FULL[place + 1..]), format!("{}{with}{}", &FULL[..place], &FULL[place..])] {
+            if let Some(items) = read_in_one_pass(&body) {
+                prop_assert_eq!(Some(shown(items)), read_in_steps(&body).ok().map(shown), "{}", body);
+            }
+        }
+    }
+
     #[test]
     fn any_value_in_any_place_is_survived(
         name in prop::sample::select(vec!["data", "kyc", "aml", "userid", "updateHistory", "project_options", "reviewer"]),

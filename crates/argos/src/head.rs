@@ -3,33 +3,15 @@
 //! Owns the fields of the ARGOS protocol, section 5, that list rows and documents have in common. They are found in one
 //! pass over the item, since a walk over a long list does little else. Must not know wrappers, reasons or people. Pure.
 
-use crate::answer::{ID_NAMES, unexpected, unreadable};
+use crate::answer::{unexpected, unreadable};
 use crate::timestamp;
-use crate::wire::{Kind, Raw, cleaned};
+use crate::wire::{Kind, Object, Raw, cleaned};
 use crate::words::{self, MAX_WORD};
 use models::{AmlStatus, KycStatus, LookError, Risk, Time};
 
 /// Top-level texts that customers, applicants or operators choose: never taken for ARGOS's label.
 const CHOSEN: [&str; 8] =
     ["submission_id", "submissionId", "userid", "User_id", "tokenId", "Token_id", "reviewer", "applicant_id"];
-
-/// What [`Head::of`] picks, in the order of its pattern.
-const NAMES: [&str; 14] = [
-    ID_NAMES[0],
-    ID_NAMES[1],
-    "kyc",
-    "data",
-    "status",
-    "kycStatus",
-    "kyc_status",
-    "kyc_result",
-    "aml",
-    "aml_result",
-    "updated_at",
-    "update_at",
-    "updateHistory",
-    "created_at",
-];
 
 /// The members, unread.
 pub(crate) struct Head<'a> {
@@ -49,34 +31,46 @@ pub(crate) struct Head<'a> {
 /// The members as they come by, for whoever goes through an item.
 #[derive(Default)]
 pub(crate) struct Gathered<'a> {
-    found: [Option<Raw<'a>>; NAMES.len()],
+    ids: [Option<Raw<'a>>; 2],
+    created_at: Option<Raw<'a>>,
+    kyc: Option<Raw<'a>>,
+    data: Option<Raw<'a>>,
+    statuses: [Option<Raw<'a>>; 4],
+    aml: [Option<Raw<'a>>; 2],
+    updated_at: [Option<Raw<'a>>; 2],
+    history: Option<Raw<'a>>,
     labelled: bool,
 }
 
 impl<'a> Gathered<'a> {
     /// One member; of a repeated name the last counts.
     pub(crate) fn add(&mut self, name: &str, value: Raw<'a>) {
-        if let Some(index) = NAMES.iter().position(|known| *known == name) {
-            self.found[index] = value.kind().map(|_| value);
-        }
         self.labelled |= is_label(value) && !CHOSEN.contains(&name);
+        let place = match name {
+            "submission_id" => &mut self.ids[0],
+            "submissionId" => &mut self.ids[1],
+            "created_at" => &mut self.created_at,
+            "kyc" => &mut self.kyc,
+            "data" => &mut self.data,
+            "kyc_result" => &mut self.statuses[0],
+            "kycStatus" => &mut self.statuses[1],
+            "kyc_status" => &mut self.statuses[2],
+            "status" => &mut self.statuses[3],
+            "aml" => &mut self.aml[0],
+            "aml_result" => &mut self.aml[1],
+            "updated_at" => &mut self.updated_at[0],
+            "update_at" => &mut self.updated_at[1],
+            "updateHistory" => &mut self.history,
+            _ => return,
+        };
+        *place = value.kind().map(|_| value);
     }
 
     /// All have come by.
     pub(crate) fn head(self) -> Head<'a> {
-        let [id, other_id, kyc, data, status, camel, snake, webhook, aml, result, updated, old_name, history, created] =
-            self.found;
-        Head {
-            id: id.or(other_id),
-            created_at: created,
-            kyc,
-            data,
-            statuses: [webhook, camel, snake, status],
-            aml: aml.or(result),
-            updated_at: [updated, old_name],
-            history,
-            labelled: self.labelled,
-        }
+        let Gathered { ids, created_at, kyc, data, statuses, aml, updated_at, history, labelled } = self;
+        let first = |[first, second]: [Option<Raw<'a>>; 2]| first.or(second);
+        Head { id: first(ids), created_at, kyc, data, statuses, aml: first(aml), updated_at, history, labelled }
     }
 }
 
@@ -97,6 +91,13 @@ impl<'a> Head<'a> {
         let mut gathered = Gathered::default();
         let sound = item.each_member(|name, value| gathered.add(&name, value));
         if sound { Ok(gathered.head()) } else { Err(unreadable("the item is not an object")) }
+    }
+
+    /// Looks at an item whose members were found before.
+    pub(crate) fn of_object(item: &Object<'a>) -> Head<'a> {
+        let mut gathered = Gathered::default();
+        item.members().for_each(|(name, value)| gathered.add(name, value));
+        gathered.head()
     }
 
     /// The vendor's clock: `updated_at`, or `updateHistory.updateTime` where that is newer, since webhooks of manual

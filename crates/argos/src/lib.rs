@@ -26,6 +26,7 @@ mod fixtures;
 mod head;
 pub mod list;
 pub mod lookup;
+mod one_pass;
 pub mod personal;
 pub mod probe;
 pub mod project;

@@ -3,14 +3,14 @@
 //! Owns the ARGOS protocol, sections 4.2 and 4.3: a list row is thin and only ever yields a hint. Pure.
 //!
 //! Path: a walk over a long list does little else than this, so [`decode_page`] reads a page of the usual shape in one
-//! pass (`one_pass.rs`). Any other goes the way of all answers, which also finds the words for what is wrong with it.
-
-mod one_pass;
+//! pass ([`one_pass`]). Any other goes the way of all answers, which also finds the words for what is wrong with it.
 
 use crate::answer::{Answer, unexpected, unreadable};
-use crate::head::{Head, time};
-use crate::wire::{Raw, text_of};
+use crate::head::{Gathered, Head, time};
+use crate::one_pass::{self, Items};
+use crate::wire::{Raw, draw, text_of};
 use models::{LookError, Page, PageCursor, Row, SubmissionId};
+use serde::de::MapAccess;
 
 /// Reads the body of a success.
 ///
@@ -19,10 +19,26 @@ use models::{LookError, Page, PageCursor, Row, SubmissionId};
 /// the end would cut the walk short in silence.
 pub fn decode_page(bytes: &[u8]) -> Result<Page, LookError> {
     let text = text_of(bytes);
-    if let Some(page) = one_pass::read(&text) {
-        return page;
+    read_in_one_pass(&text).unwrap_or_else(|| read_in_steps(&text))
+}
+
+/// `None` if the page is not of the usual shape.
+fn read_in_one_pass(text: &str) -> Option<Result<Page, LookError>> {
+    let mut page = Page::default();
+    let next = one_pass::read(text, &mut page)?.next;
+    Some(next.map_or(Ok(None), cursor).map(|next| Page { next, ..page }))
+}
+
+impl<'a> Items<'a> for Page {
+    fn item<A: MapAccess<'a>>(&mut self, members: A) -> Result<(), A::Error> {
+        let mut gathered = Gathered::default();
+        draw(members, |name, value| gathered.add(&name, value))?;
+        match row(&gathered.head()) {
+            Some(row) => self.rows.push(row),
+            None => self.unreadable += 1,
+        }
+        Ok(())
     }
-    read_in_steps(&text)
 }
 
 /// The way of all answers.

@@ -90,11 +90,11 @@ proptest! {
     /// The short way says nothing else than the long one.
     #[test]
     fn one_pass_reads_as_the_steps_do(body in any_page()) {
-        if let Some(page) = one_pass::read(&body) {
+        if let Some(page) = read_in_one_pass(&body) {
             prop_assert_eq!(page, read_in_steps(&body), "{}", body);
         }
         let usual = r#"{"Items":[{"submission_id":"k1"}],"other":{},"nextpageKey":{"id":"x","created_at":"y"}}"#;
-        prop_assert!(one_pass::read(usual).is_some());
+        prop_assert!(read_in_one_pass(usual).is_some());
     }
 
     #[test]

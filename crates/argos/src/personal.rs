@@ -9,11 +9,10 @@
 //! the person. `applicant_id` and `duplicated_information` are left out too: ARGOS derives them, and the first is
 //! said to appear only with the approval.
 
-use crate::wire::{Kind, Raw};
+use crate::wire::{Kind, Object, Raw};
 use hmac::{Hmac, KeyInit, Mac};
 use models::PersonalDigest;
 use sha2::{Digest, Sha256};
-use std::borrow::Cow;
 use std::fmt;
 
 /// The shortest secret, in bytes.
@@ -90,12 +89,13 @@ impl fmt::Debug for DigestKey {
 }
 
 /// The digests of a submission's personal block under these keys.
-pub(crate) fn digests(item: Raw<'_>, keys: [Option<&DigestKey>; 2]) -> [Option<PersonalDigest>; 2] {
+pub(crate) fn digests(item: &Object<'_>, keys: [Option<&DigestKey>; 2]) -> [Option<PersonalDigest>; 2] {
     if keys.iter().all(Option::is_none) {
         return [None; 2];
     }
     let mut canonical = Vec::new();
-    write_object(item, &mut canonical, 0, |name| BLOCK.contains(&name));
+    let block = item.members().filter(|(name, _)| BLOCK.contains(&name.as_ref()));
+    write_members(block.map(|(name, value)| (name.as_ref(), value)).collect(), &mut canonical, 0);
     keys.map(|key| key.map(|key| key.digest(&canonical)))
 }
 
@@ -105,18 +105,15 @@ fn write(value: Raw<'_>, out: &mut Vec<u8>, depth: usize) -> bool {
     match value.kind() {
         None => false,
         Some(Kind::Object | Kind::Array) if depth >= MAX_DEPTH => write_text(b'r', value.source(), out),
-        Some(Kind::Object) => write_object(value, out, depth, |name| {
-            let name = name.to_ascii_lowercase();
-            !VOLATILE.iter().any(|part| name.contains(part))
-        }),
+        Some(Kind::Object) => write_object(value, out, depth),
         Some(Kind::Array) => write_array(value, out, depth),
         Some(Kind::Number) => write_text(b'n', value.source(), out),
         Some(Kind::Bool) => write_text(b'b', value.source(), out),
-        Some(Kind::String) => match (value.text(), value.string()) {
-            (Some(text), _) => write_text(b's', &text, out),
-            (None, Some(_)) => false,
+        Some(Kind::String) => match value.text() {
+            Some(text) => write_text(b's', &text, out),
+            None if value.string().is_some() => false,
             // A lone surrogate: no text, but still a value.
-            (None, None) => write_text(b'r', value.source(), out),
+            None => write_text(b'r', value.source(), out),
         },
     }
 }
@@ -128,18 +125,22 @@ fn write_text(tag: u8, text: &str, out: &mut Vec<u8>) -> bool {
     true
 }
 
-fn write_object(object: Raw<'_>, out: &mut Vec<u8>, depth: usize, wanted: impl Fn(&str) -> bool) -> bool {
-    let mut members: Vec<(Cow<'_, str>, Raw<'_>)> = Vec::new();
-    let sound = object.each_member(|name, value| {
-        if wanted(&name) {
-            members.push((name, value));
-        }
-    });
-    if !sound {
+fn write_object(object: Raw<'_>, out: &mut Vec<u8>, depth: usize) -> bool {
+    let Some(members) = Object::of(object) else {
         return write_text(b'r', object.source(), out);
-    }
+    };
+    let kept = members.members().filter(|(name, _)| !is_volatile(name));
+    write_members(kept.map(|(name, value)| (name.as_ref(), value)).collect(), out, depth)
+}
+
+fn is_volatile(name: &str) -> bool {
+    let holds = |part: &&str| name.as_bytes().windows(part.len()).any(|at| at.eq_ignore_ascii_case(part.as_bytes()));
+    VOLATILE.iter().any(holds)
+}
+
+fn write_members(mut members: Vec<(&str, Raw<'_>)>, out: &mut Vec<u8>, depth: usize) -> bool {
     // Stable, and the last of a repeated name counts.
-    members.sort_by(|left, right| left.0.cmp(&right.0));
+    members.sort_by(|left, right| left.0.cmp(right.0));
     let start = out.len();
     out.push(b'o');
     let empty = out.len();
@@ -187,7 +188,7 @@ mod tests {
 
     fn digest(item: &str) -> PersonalDigest {
         let key = DigestKey::new(b"0123456789abcdef").unwrap();
-        digests(Raw::parse(item).unwrap(), [Some(&key), None])[0].unwrap()
+        digests(&Object::of(Raw::parse(item).unwrap()).unwrap(), [Some(&key), None])[0].unwrap()
     }
 
     const PERSON: &str = r#"{"submission_id":"x","email":"minji.kim@example.com",
@@ -225,11 +226,11 @@ mod tests {
         assert_eq!(digest(PERSON).key, key.id());
         assert!(!format!("{key:?}").contains("0123456789abcdef"));
         let other = DigestKey::new(b"another secret, quite long").unwrap();
-        let [first, second] = digests(Raw::parse(PERSON).unwrap(), [Some(&key), Some(&other)]);
+        let [first, second] = digests(&Object::of(Raw::parse(PERSON).unwrap()).unwrap(), [Some(&key), Some(&other)]);
         assert_ne!(first.unwrap().digest, second.unwrap().digest);
         assert_eq!(second.unwrap().key, other.id());
         assert_eq!(DigestKey::new(b"short").unwrap_err(), WeakKey);
-        assert_eq!(digests(Raw::parse(PERSON).unwrap(), [None, None]), [None, None]);
+        assert_eq!(digests(&Object::of(Raw::parse(PERSON).unwrap()).unwrap(), [None, None]), [None, None]);
     }
 
     #[test]

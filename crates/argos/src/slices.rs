@@ -51,7 +51,7 @@ pub(crate) fn join(
         return Err(changed());
     }
     let text = text_of(aml.ok_or_else(changed)?);
-    let shown = Head::of(item_of(&text, requested)?.ok_or_else(changed)?)?.screening();
+    let shown = Head::of_object(&item_of(&text, requested)?.ok_or_else(changed)?).screening();
     Ok(Answer::Present(Box::new(Submission {
         aml_status: shown.status,
         aml_vendor_status: shown.vendor_status.unwrap_or_default(),
@@ -64,7 +64,7 @@ pub(crate) fn join(
 fn kyc(body: Option<&[u8]>, requested: &str, reader: &Reader) -> Result<Option<Submission>, LookError> {
     let Some(body) = body else { return Ok(None) };
     let text = text_of(body);
-    item_of(&text, requested)?.map(|item| read(item, reader)).transpose()
+    item_of(&text, requested)?.map(|item| read(&item, reader)).transpose()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::head::{Head, length, time};
 use crate::personal;
 use crate::reader::{Policy, Reader};
 use crate::reasons::category;
-use crate::wire::{Raw, cleaned};
+use crate::wire::{Object, Raw, cleaned};
 use models::{Kyc, KycStatus, LookError, Origin, Reason, Risk, Submission};
 
 /// The most reasons that are passed on.
@@ -18,10 +18,10 @@ const MAX_REASONS: usize = 32;
 const MAX_TEXT: usize = 1024;
 
 /// Reads an item whose id was checked.
-pub(crate) fn read(item: Raw<'_>, reader: &Reader) -> Result<Submission, LookError> {
-    let head = Head::of(item)?;
+pub(crate) fn read(item: &Object<'_>, reader: &Reader) -> Result<Submission, LookError> {
+    let head = Head::of_object(item);
     let [kyc, user_id, decided_at, reviewer, options] =
-        item.members(["kyc", "userid", "kyc_result_at", "reviewer", "project_options"]).unwrap_or_default();
+        ["kyc", "userid", "kyc_result_at", "reviewer", "project_options"].map(|name| item.get(name));
     let (status, vendor_status) = head.kyc_status()?.ok_or_else(|| unreadable("kyc.result is missing"))?;
     let kyc = kyc.and_then(History::of).unwrap_or_default();
     let reviewer = reviewer.and_then(Raw::text);

@@ -7,7 +7,7 @@ fn reader(include: Policy) -> Reader {
 
 fn read_with(members: &str, include: Policy) -> Submission {
     let text = format!("{{{members}}}");
-    read(Raw::parse(&text).unwrap(), &reader(include)).unwrap()
+    read(&Object::of(Raw::parse(&text).unwrap()).unwrap(), &reader(include)).unwrap()
 }
 
 /// An item of these members, read with everything let in.

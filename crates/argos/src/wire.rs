@@ -22,12 +22,53 @@ pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
 
 /// A vendor's word as we pass it on: no control characters, at most `max` characters.
 pub(crate) fn cleaned(text: &str, max: usize) -> String {
+    if text.len() <= max && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+        return text.to_owned();
+    }
     text.chars().filter(|letter| !letter.is_control()).take(max).collect()
 }
 
 /// A word without case, spaces and punctuation, so that spellings compare.
 pub(crate) fn folded(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+/// [`folded`], to be compared with the words of a table: nothing is allocated, and a word longer than [`Word::MAX`] is
+/// empty.
+pub(crate) struct Word {
+    letters: [u8; Word::MAX],
+    length: usize,
+}
+
+impl Word {
+    /// Longer than any word of any table.
+    pub(crate) const MAX: usize = 32;
+
+    pub(crate) fn of(text: &str) -> Word {
+        let mut word = Word { letters: [0; Word::MAX], length: 0 };
+        for letter in text.bytes().filter(u8::is_ascii_alphanumeric) {
+            let Some(place) = word.letters.get_mut(word.length) else {
+                return Word { length: 0, ..word };
+            };
+            *place = letter.to_ascii_lowercase();
+            word.length += 1;
+        }
+        word
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.letters[..self.length]).unwrap_or_default()
+    }
+}
+
+/// Without the white space around it.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        // Nearly always there is none.
+        [only] if only.is_ascii_graphic() => text,
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
 }
 
 /// What kind of value it is; for error texts.
@@ -132,16 +173,18 @@ impl<'a> Raw<'a> {
             Kind::Object | Kind::Array | Kind::Bool => return None,
         };
         let text = match text {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+            Cow::Borrowed(text) => Cow::Borrowed(trimmed(text)),
+            Cow::Owned(text) => Cow::Owned(trimmed(&text).to_owned()),
         };
         (!text.is_empty() && !text.eq_ignore_ascii_case("n/a")).then_some(text)
     }
 
     /// A string just as it stands; `None` if it is none, or has a lone surrogate.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
-        if self.kind() != Some(Kind::String) {
-            return None;
+        let inside = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        // Nearly always: the text is what stands in the source.
+        if !inside.contains('\\') {
+            return Some(Cow::Borrowed(inside));
         }
         serde_json::Deserializer::from_str(self.0).deserialize_str(Text).ok()
     }
@@ -162,11 +205,41 @@ impl<'a> Raw<'a> {
         if self.kind() == Some(Kind::Bool) {
             return Some(self.0 == "true");
         }
-        match folded(&self.text()?).as_str() {
+        match Word::of(&self.text()?).as_str() {
             "true" | "1" | "yes" | "y" | "on" => Some(true),
             "false" | "0" | "no" | "n" | "off" => Some(false),
             _ => None,
         }
+    }
+}
+
+/// The members of an object, found in one pass, for whoever picks many of them. No `Debug`: it may hold personal data.
+#[derive(Default)]
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Raw<'a>)>);
+
+impl<'a> Object<'a> {
+    /// `None` if it is no object.
+    pub(crate) fn of(value: Raw<'a>) -> Option<Object<'a>> {
+        let mut object = Object::default();
+        value.each_member(|name, value| object.0.push((name, value))).then_some(object)
+    }
+
+    /// As it is being read.
+    pub(crate) fn draw<A: MapAccess<'a>>(map: A) -> Result<Object<'a>, A::Error> {
+        let mut object = Object(Vec::with_capacity(32));
+        draw(map, |name, value| object.0.push((name, value)))?;
+        Ok(object)
+    }
+
+    /// The members in order, `null` included.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&Cow<'a, str>, Raw<'a>)> {
+        self.0.iter().map(|(name, value)| (name, *value))
+    }
+
+    /// The member of this name; of a repeated name the last counts, `null` is absent.
+    pub(crate) fn get(&self, name: &str) -> Option<Raw<'a>> {
+        let (_, value) = self.0.iter().rev().find(|(known, _)| known == name)?;
+        value.kind().map(|_| *value)
     }
 }
 
@@ -206,13 +279,21 @@ impl<'de, F: FnMut(Cow<'de, str>, Raw<'de>)> Visitor<'de> for Members<F> {
         out.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key_seed(Text)? {
-            let value: &'de RawValue = map.next_value()?;
-            (self.0)(key, Raw(value.get()));
-        }
-        Ok(())
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        draw(map, self.0)
     }
+}
+
+/// Calls `each` for every member of an object that is being read.
+pub(crate) fn draw<'de, A: MapAccess<'de>>(
+    mut map: A,
+    mut each: impl FnMut(Cow<'de, str>, Raw<'de>),
+) -> Result<(), A::Error> {
+    while let Some(key) = map.next_key_seed(Text)? {
+        let value: &'de RawValue = map.next_value()?;
+        each(key, Raw(value.get()));
+    }
+    Ok(())
 }
 
 struct Elements;
@@ -249,6 +330,17 @@ mod tests {
     }
 
     #[test]
+    fn an_object_shows_what_its_text_shows() {
+        let text = r#"{"a":1,"x":[{}],"a":2,"b":3,"b":null,"submission\u005fid":"x"}"#;
+        let object = Object::of(raw(text)).unwrap();
+        assert_eq!(object.get("a").unwrap().count(), Some(2));
+        assert_eq!(object.get("submission_id").unwrap().text().unwrap(), "x");
+        assert!(object.get("b").is_none() && object.get("c").is_none());
+        assert_eq!(object.members().count(), 6);
+        assert!(Object::of(raw("[]")).is_none());
+    }
+
+    #[test]
     fn an_escaped_name_is_the_same_name() {
         let [id] = raw(r#"{"submission\u005fid":"x"}"#).members(["submission_id"]).unwrap();
         assert_eq!(id.unwrap().text().unwrap(), "x");
@@ -271,6 +363,24 @@ mod tests {
         assert_eq!(raw("1e999").count(), None);
         for (text, flag) in [("true", Some(true)), ("\"N\"", Some(false)), ("0", Some(false)), ("{}", None)] {
             assert_eq!(raw(text).flag(), flag, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_the_folded_text_or_too_long_for_any_table() {
+        for text in ["", "Red Flag", "deleted_submission", "É-1", "N/A"] {
+            assert_eq!(Word::of(text).as_str(), folded(text), "{text}");
+        }
+        assert_eq!(Word::of(&"x".repeat(Word::MAX)).as_str(), "x".repeat(Word::MAX));
+        assert_eq!(Word::of(&"x".repeat(Word::MAX + 1)).as_str(), "");
+    }
+
+    #[test]
+    fn text_is_without_the_white_space_around_it() {
+        for (text, expected) in
+            [("\"x\"", "x"), ("\" a b\\t\"", "a b"), ("\"\u{a0}\u{e9}\u{a0}\"", "\u{e9}"), ("7", "7")]
+        {
+            assert_eq!(raw(text).text().as_deref(), Some(expected), "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the tables of the enumerations in the ARGOS protocol, section 5, and the spellings of section 8. Pure.
 
-use crate::wire::folded;
+use crate::wire::Word;
 use models::{AmlStatus, KycStatus, Risk};
 
 /// The longest status or code that is passed on, in characters; ARGOS's own have at most 40.
@@ -10,7 +10,7 @@ pub(crate) const MAX_WORD: usize = 128;
 
 /// The KYC status behind a word; [`KycStatus::Unknown`] for a word without one.
 pub(crate) fn kyc_status(word: &str) -> KycStatus {
-    match folded(word).as_str() {
+    match Word::of(word).as_str() {
         // The second is a slip of ARGOS's own pages that may be a real value (2.1).
         "incomplete" | "imcomplete" => KycStatus::Incomplete,
         "pending" => KycStatus::Pending,
@@ -32,7 +32,7 @@ pub(crate) fn is_deleted_label(text: &str) -> bool {
 /// The screening status behind a word. Never [`AmlStatus::Clear`]: ARGOS shows "Not Screened" both before a
 /// screening and after a clean one (section 7).
 pub(crate) fn aml_status(word: &str) -> AmlStatus {
-    match folded(word).as_str() {
+    match Word::of(word).as_str() {
         "notscreened" | "nomatchesnotscreened" => AmlStatus::NotScreened,
         "redflag" => AmlStatus::RedFlag,
         _ => AmlStatus::Unknown,
@@ -41,7 +41,7 @@ pub(crate) fn aml_status(word: &str) -> AmlStatus {
 
 /// The risk level behind a word.
 pub(crate) fn risk(word: &str) -> Risk {
-    match folded(word).as_str() {
+    match Word::of(word).as_str() {
         "low" => Risk::Low,
         "medium" => Risk::Medium,
         "high" => Risk::High,

@@ -75,7 +75,7 @@ fn check_submission(text: &str) -> Result<(), InvalidId> {
         Err(InvalidId::Empty)
     } else if text.len() > MAX_SUBMISSION_ID {
         Err(InvalidId::TooLong)
-    } else if text.chars().any(char::is_control) {
+    } else if !text.bytes().all(|byte| byte.is_ascii_graphic()) && text.chars().any(char::is_control) {
         Err(InvalidId::Character)
     } else {
         Ok(())

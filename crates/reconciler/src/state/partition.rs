@@ -26,7 +26,7 @@ pub(super) struct Partition {
     pub(super) live: Window,
     pub(super) bulk: Window,
     pub(super) timers: Timers,
-    pub(super) work: HashMap<Key, Work>,
+    pub(super) work: HashMap<Key, Work, foldhash::fast::RandomState>,
     /// How many entries are set aside without a look, by project.
     pub(super) parked: BTreeMap<String, usize>,
 }

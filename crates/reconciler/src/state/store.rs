@@ -8,10 +8,11 @@
 //! copied and given back ([`Store::tidy`]).
 
 use super::packed::{Glance, check, glance, pack, unpack};
+use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 use models::{Check, Entry, Key, Time};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
 /// The room of a page. A change of one entry copies one page at most.
 const PAGE: usize = 1 << PAGE_BITS;

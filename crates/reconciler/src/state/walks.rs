@@ -1,5 +1,6 @@
 //! The list walks: which page is read next, what its rows lead to, and who asks for a walk before its time.
 
+use super::partition::Partition;
 use super::{State, Task};
 use crate::decision::WordHashes;
 use crate::metrics::{CLASSES, failure_word};
@@ -49,10 +50,11 @@ impl State {
         let words = WordHashes::default();
         let (partitions, spread) = (&self.partitions, self.settings.partitioner.zip(self.total));
         let equal = |key: &str, row: &models::Row| {
-            let at = spread.map(|(partitioner, total)| partitioner(key.as_bytes(), total));
-            let mut held =
-                partitions.iter().filter(|(number, held)| held.running && at.is_none_or(|at| at == **number));
-            let equal = held.any(|(_, held)| held.knows(key, row, &words));
+            let holds = |held: &Partition| held.running && held.knows(key, row, &words);
+            let equal = match spread {
+                Some((partitioner, total)) => partitions.get(&partitioner(key.as_bytes(), total)).is_some_and(holds),
+                None => partitions.values().any(holds),
+            };
             known.set(known.get() + u64::from(equal));
             equal
         };

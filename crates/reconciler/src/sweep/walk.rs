@@ -4,11 +4,12 @@
 //! 4.2), so nothing here relies on an order: pages may repeat, overlap, be short or be empty, and only an absent cursor
 //! is the end. Pure.
 
+use foldhash::quality::FixedState;
 use models::{Authentication, Claim, Hint, Key, Notices, Page, PageQuery, ProjectId, Row, Source, Sweep, Time};
 use models::{Totals, Walk};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 
 /// What a walk has met: 64 bits for each submission and cursor. Kept in memory only, eight bytes a row beside
 /// some 120 that an entry takes; a walk that is resumed elsewhere begins with none, and then needs longer to
@@ -63,9 +64,9 @@ pub(super) fn read(
     now: Time,
     equal: impl Fn(&str, &Row) -> bool,
 ) -> (Read, Vec<(Key, Hint)>) {
-    let mut met = Vec::new();
+    let mut met = Vec::with_capacity(page.rows.len() + 1);
     let mut hints: Vec<(Key, Hint)> = Vec::new();
-    let mut rows: HashMap<u64, &Row, AsItIs> = HashMap::default();
+    let mut rows: HashMap<u64, &Row, AsItIs> = HashMap::with_capacity_and_hasher(page.rows.len(), AsItIs::default());
     let mut text = String::new();
     let mut counts =
         Totals { pages: 1, rows: page.rows.len() as u64, unreadable: page.unreadable as u64, ..Totals::default() };
@@ -115,9 +116,7 @@ fn takes(walk: &Walk, row: &Row) -> bool {
 }
 
 fn mark(kind: &str, first: &str, second: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (kind, first, second).hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one((kind, first, second))
 }
 
 fn add(totals: &mut Totals, page: Totals) {
