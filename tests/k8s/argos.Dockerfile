@@ -14,7 +14,7 @@ COPY . .
 # See docker/Dockerfile: what the cache holds of other checkouts must not be taken for this one.
 RUN find . -name '*.rs' -exec touch {} + && find . -name '*.toml' -exec touch {} +
 ARG CARGO_BUILD_JOBS
-ENV CARGO_PROFILE_RELEASE_STRIP=symbols
+ENV CARGO_PROFILE_RELEASE_STRIP=symbols RUSTFLAGS="-C link-arg=-Wl,-z,pack-relative-relocs"
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     mkdir /out \

@@ -20,15 +20,17 @@ use rdkafka::Message;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, ProducerContext};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// So many failures in a row mean that Kafka is gone; one is a blip.
 const FAILURES: u32 = 3;
+/// How long one poll for acknowledgements waits. The binding spins through the last millisecond of each, so a long one
+/// costs an idle service less.
+const POLL: Duration = Duration::from_secs(1);
 
 /// A hint that librdkafka has: its place, and who waits.
 struct InFlight {
@@ -133,7 +135,7 @@ impl ProducerContext for Reports {
     }
 }
 
-type Producer = ThreadedProducer<Reports>;
+type Producer = BaseProducer<Reports>;
 
 /// What callers and prober share.
 struct Inner {
@@ -141,13 +143,11 @@ struct Inner {
     names: TopicNames,
     places: Arc<Semaphore>,
     health: Arc<Health>,
-    /// `None` only once the sink is dropped.
-    producer: RwLock<Option<Producer>>,
+    producer: Producer,
 }
 
 impl Inner {
-    fn create(&self) -> Result<Producer, KafkaError> {
-        let settings = &self.settings;
+    fn create(settings: &KafkaSettings, health: &Arc<Health>) -> Result<Producer, KafkaError> {
         let mut config = settings.telling_client("hints");
         config
             .set("acks", "all")
@@ -159,10 +159,10 @@ impl Inner {
             .set("message.timeout.ms", millis(settings.hint_delivery_timeout))
             .set("retry.backoff.ms", "50")
             .set("queue.buffering.max.messages", (settings.hints_in_flight.max(1) * 2).to_string());
-        let health = self.health.clone();
-        let listener = Listener::new("hints", self.health.metrics.clone())
-            .with_errors(Arc::new(move |code, refusal| health.on_error(code, refusal)));
-        ThreadedProducer::from_config_and_context(&config, Reports { listener, health: self.health.clone() })
+        let told = health.clone();
+        let listener = Listener::new("hints", health.metrics.clone())
+            .with_errors(Arc::new(move |code, refusal| told.on_error(code, refusal)));
+        BaseProducer::from_config_and_context(&config, Reports { listener, health: health.clone() })
     }
 
     fn name_of(&self, topic: Topic) -> &str {
@@ -181,11 +181,7 @@ impl Inner {
         next.key = record.key.as_ref();
         next.partition = record.partition;
         next.payload = record.payload.as_ref();
-        let guard = self.producer.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(producer) = guard.as_ref() else {
-            return Err(SinkError::Unavailable("the hint sink is closed".to_owned()));
-        };
-        let Err((error, _)) = producer.send(next) else {
+        let Err((error, _)) = self.producer.send(next) else {
             return Ok(());
         };
         match error.rdkafka_error_code() {
@@ -202,7 +198,6 @@ impl Inner {
 /// The hint sink on Kafka.
 pub struct KafkaHintSink {
     inner: Arc<Inner>,
-    prober: Option<JoinHandle<()>>,
 }
 
 impl KafkaHintSink {
@@ -223,15 +218,24 @@ impl KafkaHintSink {
         let inner = Arc::new(Inner {
             names: settings.names(),
             places: Arc::new(Semaphore::new(settings.hints_in_flight)),
+            producer: Inner::create(&settings, &health)?,
             settings,
             health,
-            producer: RwLock::new(None),
         });
-        *inner.producer.write().unwrap_or_else(PoisonError::into_inner) = Some(inner.create()?);
-        let probing = inner.clone();
-        let prober =
-            std::thread::Builder::new().name("hints-prober".to_owned()).spawn(move || prober::work(&probing))?;
-        Ok(KafkaHintSink { inner, prober: Some(prober) })
+        let sink = KafkaHintSink { inner };
+        sink.spawn("hints-prober", prober::work)?;
+        sink.spawn("hints-reports", |inner| {
+            while !inner.health.stop.load(Ordering::Acquire) {
+                inner.producer.poll(POLL);
+            }
+        })?;
+        Ok(sink)
+    }
+
+    /// Starts a thread that runs until the sink is dropped.
+    fn spawn(&self, name: &str, work: fn(&Inner)) -> std::io::Result<()> {
+        let inner = self.inner.clone();
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&inner)).map(drop)
     }
 
     /// Why the cluster will not have us, if it said so since hints could last be made durable.
@@ -301,10 +305,9 @@ impl HintSink for KafkaHintSink {
 }
 
 impl Drop for KafkaHintSink {
-    /// Lets the prober's thread end; it takes the producer with it, so that nothing here blocks.
+    /// Lets the threads end; the last of them takes the producer with it, so that nothing here blocks.
     fn drop(&mut self) {
         self.inner.health.stop.store(true, Ordering::Release);
         self.inner.health.wake.notify_all();
-        drop(self.prober.take());
     }
 }

@@ -12,7 +12,6 @@ use crate::refusal::Refusal;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::Producer as _;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -24,7 +23,7 @@ const SUSPICION: Duration = Duration::from_millis(250);
 /// Good looks in a row until Kafka counts as back.
 const GOOD: u32 = 2;
 
-/// Runs until the sink is dropped; takes the producer with it.
+/// Runs until the sink is dropped.
 pub(super) fn work(inner: &Inner) {
     let health = &inner.health;
     let (mut good, mut ever, mut down_since) = (0, false, Instant::now());
@@ -52,16 +51,11 @@ pub(super) fn work(inner: &Inner) {
         }
         health.wait(EVERY);
     }
-    let last = inner.producer.write().unwrap_or_else(PoisonError::into_inner).take();
-    drop(last);
 }
 
 /// Whether the broker tells of the hints topic and at least one partition of it has a leader.
 fn look(inner: &Inner, patience: Duration) -> bool {
-    let guard = inner.producer.read().unwrap_or_else(PoisonError::into_inner);
-    let Some(producer) = guard.as_ref() else {
-        return false;
-    };
+    let producer = &inner.producer;
     match producer.client().fetch_metadata(Some(&inner.names.hints), patience) {
         Ok(metadata) => {
             let errors = metadata.topics().iter().filter_map(MetadataTopic::error);
