@@ -154,6 +154,8 @@ impl Inner {
             // A repeated hint is harmless, a lost one is not: an acknowledgement must come from a record that was
             // appended, never from one that was taken for a repeat (decision 0018).
             .set("enable.idempotence", "false")
+            // Without numbers there is no bound, and at full load each hint would travel in a request of its own.
+            .set("max.in.flight", "5")
             .set("partitioner", "murmur2_random")
             .set("linger.ms", millis(settings.hint_linger))
             .set("message.timeout.ms", millis(settings.hint_delivery_timeout))
