@@ -126,6 +126,9 @@ impl Place {
     /// Sees to it that at least so many bytes in all are this request's. `false` = there is no room, and nothing changed.
     pub(crate) fn hold(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
+        if more == 0 {
+            return true;
+        }
         let mut pools = self.crowd.pools();
         let fits = pools.bytes.take(self.project, more);
         if fits {

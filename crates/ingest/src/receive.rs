@@ -17,7 +17,6 @@ use crate::rejection::Rejection;
 use crate::replay::Recent;
 use crate::trace_context::traceparent;
 use argos::{Described, Webhook};
-use axum::Json;
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Request, header};
@@ -172,12 +171,13 @@ impl<S: HintSink> Door<S> {
                 self.metrics.acknowledged(started.elapsed());
                 tracing::debug!(project = %id, hint_id, "webhook accepted");
                 visit.end(ACCEPTED);
-                Json(serde_json::json!({ "accepted": true, "hint_id": hint_id })).into_response()
+                // The id is made of hexadecimal digits.
+                json(format!(r#"{{"accepted":true,"hint_id":"{hint_id}"}}"#))
             }
             Ok(Answer::Ignored) => {
                 tracing::debug!(project = %id, "webhook without a submission ignored");
                 visit.end(IGNORED);
-                Json(serde_json::json!({ "accepted": false, "ignored": true })).into_response()
+                json(r#"{"accepted":false,"ignored":true}"#)
             }
             Err(rejection) => {
                 // Counted, not warned of: a stranger must not be able to fill the log.
@@ -306,6 +306,10 @@ impl<S: HintSink> Door<S> {
     }
 }
 
+fn json(text: impl IntoResponse) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
 /// The word for how a request ended.
 fn outcome(result: &Result<Answer, Rejection>) -> &'static str {
     match result {
@@ -335,7 +339,7 @@ fn hint(
     trace: Option<TraceContext>,
 ) -> Hint {
     let notice = |given: bool| given.then_some(Notice { at: received_at, authentication });
-    let body_digest = hex::encode(Sha256::digest(body));
+    let body_digest = hexadecimal(&Sha256::digest(body));
     Hint {
         id: hint_id(door.id().as_str(), received_at, &body_digest),
         source: Source::Webhook,
@@ -350,6 +354,13 @@ fn hint(
     }
 }
 
+fn hexadecimal(digest: &[u8]) -> String {
+    let mut text = vec![b'0'; 2 * digest.len()];
+    // It has the length that is asked for, and holds digits.
+    let _infallible = hex::encode_to_slice(digest, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
 /// The first 32 hex characters of SHA-256 over project, receive time (milliseconds) and body digest, each ended by a
 /// zero byte.
 fn hint_id(project: &str, received_at: Time, body_digest: &str) -> String {
@@ -358,7 +369,7 @@ fn hint_id(project: &str, received_at: Time, body_digest: &str) -> String {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    let mut text = hex::encode(hash.finalize());
+    let mut text = hexadecimal(&hash.finalize());
     text.truncate(32);
     text
 }

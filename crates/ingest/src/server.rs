@@ -30,10 +30,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, sleep, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
@@ -90,9 +89,8 @@ pub async fn serve<S: HintSink>(
 ) -> Drained {
     let places = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
-    let ends = Ends::default();
-    let connection =
-        Connection { app: router(Arc::clone(&door)), tls, ends: ends.clone(), header_timeout: limits.header_timeout };
+    let (ends, stage) = watch::channel(Stage::Serving);
+    let connection = Connection { app: router(Arc::clone(&door)), tls, stage, header_timeout: limits.header_timeout };
     let mut shutdown = pin!(shutdown);
     // Ends with this function, as whatever it owes then does.
     let mut aside = JoinSet::new();
@@ -121,17 +119,17 @@ pub async fn serve<S: HintSink>(
     for accepted in close(listener, &places) {
         connections.spawn(connection.clone().run(accepted));
     }
-    ends.soon.cancel();
+    ends.send_replace(Stage::Soon);
     connections.close();
     // Whether they are gone before is for the next wait to tell.
     drop(timeout(limits.linger.min(limits.drain), connections.wait()).await);
     door.drain();
-    ends.orderly.cancel();
+    ends.send_replace(Stage::Orderly);
     let cut_off = match timeout_at(until, connections.wait()).await {
         Ok(()) => 0,
         Err(_) => connections.len(),
     };
-    ends.at_once.cancel();
+    ends.send_replace(Stage::AtOnce);
     connections.wait().await;
     Drained { cut_off }
 }
@@ -164,14 +162,16 @@ struct Accepted {
     peer: SocketAddr,
 }
 
-/// The ways in which a connection is told to end, in the order of time.
-#[derive(Clone, Default)]
-struct Ends {
-    /// After the next answer.
-    soon: CancellationToken,
+/// How far the end has come; each connection looks at it in every step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    #[default]
+    Serving,
+    /// Connections end after the next answer.
+    Soon,
     /// After what was begun.
-    orderly: CancellationToken,
-    at_once: CancellationToken,
+    Orderly,
+    AtOnce,
 }
 
 /// What one connection's task needs.
@@ -179,7 +179,7 @@ struct Ends {
 struct Connection {
     app: Router,
     tls: Option<Tls>,
-    ends: Ends,
+    stage: watch::Receiver<Stage>,
     header_timeout: Duration,
 }
 
@@ -194,9 +194,10 @@ impl Connection {
             None => self.serve(stream, peer).await,
             Some(tls) => {
                 let handshake = timeout(self.header_timeout, tls.acceptor().accept(stream));
+                let mut stage = self.stage.clone();
                 let done = tokio::select! {
                     done = handshake => done,
-                    () = self.ends.orderly.cancelled() => return,
+                    _ = stage.wait_for(|stage| *stage >= Stage::Orderly) => return,
                 };
                 match done {
                     Ok(Ok(stream)) => self.serve(stream, peer).await,
@@ -211,20 +212,20 @@ impl Connection {
     async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
         let builder = self.builder();
         let activity = Arc::new(Activity::default());
-        let (app, seen, soon) = (self.app.clone(), Arc::clone(&activity), self.ends.soon.clone());
+        let (app, seen, asked) = (self.app.clone(), Arc::clone(&activity), self.stage.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let busy = seen.begin(request.version());
             let may_say_close = request.version() < Version::HTTP_2;
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer.ip()));
             let answer = app.clone().oneshot(request);
-            let soon = soon.clone();
+            let stage = asked.clone();
             async move {
                 let mut response = answer.await;
                 drop(busy);
                 if let Ok(response) = &mut response
                     && may_say_close
-                    && soon.is_cancelled()
+                    && *stage.borrow() >= Stage::Soon
                 {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -234,7 +235,7 @@ impl Connection {
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut idle = interval_at(Instant::now() + self.header_timeout, self.header_timeout);
         let mut ending: Option<Instant> = None;
-        let mut told = false;
+        let (mut stage, mut known) = (self.stage.clone(), Stage::Serving);
         loop {
             // The connection is polled in place, so no other branch loses what it has read.
             tokio::select! {
@@ -245,18 +246,17 @@ impl Connection {
                     }
                     return;
                 }
-                () = self.ends.at_once.cancelled() => return,
-                () = self.ends.soon.cancelled(), if !told => {
-                    told = true;
+                changed = stage.wait_for(move |now| *now != known) => {
+                    // Without a server there is nobody to end in an orderly way for.
+                    known = changed.map_or(Stage::AtOnce, |stage| *stage);
+                    if known == Stage::AtOnce {
+                        return;
+                    }
                     // HTTP/2 can tell its callers without a race.
-                    if activity.is_http_2() && ending.is_none() {
+                    if ending.is_none() && (known == Stage::Orderly || activity.is_http_2()) {
                         ending = Some(Instant::now());
                         connection.as_mut().graceful_shutdown();
                     }
-                }
-                () = self.ends.orderly.cancelled(), if ending.is_none() => {
-                    ending = Some(Instant::now());
-                    connection.as_mut().graceful_shutdown();
                 }
                 _ = idle.tick() => {
                     if !activity.was_idle() {
