@@ -37,7 +37,7 @@ async fn main() {
         .expect("a producer");
     // An un-warmed producer pays for its first record.
     producer.client().fetch_metadata(Some(&topic), Duration::from_secs(20)).expect("metadata");
-    let door = Door { producer, topic: topic.into(), taken: Default::default() };
+    let door = Door { producer, topic: topic.into(), taken: std::sync::Arc::default() };
     let router = axum::Router::new().route("/webhooks/{project}/{token}", post(take)).with_state(door);
     let port = port.parse::<u16>().expect("a port");
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("a free port");

@@ -5,12 +5,13 @@
 
 use crate::answer::{unexpected, unreadable};
 use crate::timestamp;
-use crate::wire::{Kind, Object, Raw, cleaned};
+use crate::wire::{Kind, Object, Raw, cleaned, meaning};
 use crate::words::{self, MAX_WORD};
 use models::{AmlStatus, KycStatus, LookError, Risk, Time};
+use std::borrow::Cow;
 
 /// Top-level texts that customers, applicants or operators choose: never taken for ARGOS's label.
-const CHOSEN: [&str; 8] =
+pub(crate) const CHOSEN: [&str; 8] =
     ["submission_id", "submissionId", "userid", "User_id", "tokenId", "Token_id", "reviewer", "applicant_id"];
 
 /// The members, unread.
@@ -104,9 +105,8 @@ impl<'a> Head<'a> {
     /// changes carry the latter as `update_time`. Without `updated_at` there is no clock: the others do not grow with
     /// every change. The note's time (`memo`) is left out, as a note is no change of the submission.
     pub(crate) fn updated_at(&self) -> Option<Time> {
-        let updated = self.updated_at.into_iter().flatten().find_map(time)?;
-        let manual = self.history.and_then(|history| history.first_of(["updateTime"])).and_then(time);
-        Some(manual.map_or(updated, |manual| manual.max(updated)))
+        let updated = self.updated_at.into_iter().flatten().find_map(time);
+        later(updated, || self.history.and_then(|history| history.first_of(["updateTime"])).and_then(time))
     }
 
     /// The KYC status and ARGOS's word for it; `None` if none is shown.
@@ -157,6 +157,16 @@ impl<'a> Head<'a> {
 
 pub(crate) fn time(field: Raw<'_>) -> Option<Time> {
     timestamp::parse(&field.text()?)
+}
+
+pub(crate) fn time_of(word: Cow<'_, str>) -> Option<Time> {
+    timestamp::parse(&meaning(word)?)
+}
+
+/// The vendor's clock, moved on by a manual change; without the former there is none.
+pub(crate) fn later(updated: Option<Time>, manual: impl FnOnce() -> Option<Time>) -> Option<Time> {
+    let updated = updated?;
+    Some(manual().map_or(updated, |manual| manual.max(updated)))
 }
 
 /// The length of a list.

@@ -33,6 +33,7 @@ pub mod project;
 pub mod query;
 pub mod reader;
 pub mod reasons;
+mod row;
 mod sealed;
 mod slices;
 pub mod status;

@@ -3,12 +3,13 @@
 //! Owns the ARGOS protocol, sections 4.2 and 4.3: a list row is thin and only ever yields a hint. Pure.
 //!
 //! Path: a walk over a long list does little else than this, so [`decode_page`] reads a page of the usual shape in one
-//! pass ([`one_pass`]). Any other goes the way of all answers, which also finds the words for what is wrong with it.
+//! pass ([`one_pass`], [`row`](mod@crate::row)). Any other goes the way of all answers, which also finds the words for what is wrong with it.
 
 use crate::answer::{Answer, unexpected, unreadable};
-use crate::head::{Gathered, Head, time};
+use crate::head::{Head, time};
 use crate::one_pass::{self, Items};
-use crate::wire::{Raw, draw, text_of};
+use crate::row;
+use crate::wire::{Raw, text_of};
 use models::{LookError, Page, PageCursor, Row, SubmissionId};
 use serde::de::MapAccess;
 
@@ -31,9 +32,7 @@ fn read_in_one_pass(text: &str) -> Option<Result<Page, LookError>> {
 
 impl<'a> Items<'a> for Page {
     fn item<A: MapAccess<'a>>(&mut self, members: A) -> Result<(), A::Error> {
-        let mut gathered = Gathered::default();
-        draw(members, |name, value| gathered.add(&name, value))?;
-        match row(&gathered.head()) {
+        match row::read(members)? {
             Some(row) => self.rows.push(row),
             None => self.unreadable += 1,
         }
@@ -46,7 +45,7 @@ fn read_in_steps(text: &str) -> Result<Page, LookError> {
     let answer = Answer::open(text)?;
     let mut page = Page { rows: Vec::with_capacity(answer.items.len()), next: None, unreadable: 0 };
     for item in &answer.items {
-        match Head::of(*item).ok().and_then(|head| row(&head)) {
+        match Head::of(*item).ok().and_then(|head| row_of(&head)) {
             Some(row) => page.rows.push(row),
             None => page.unreadable += 1,
         }
@@ -57,7 +56,7 @@ fn read_in_steps(text: &str) -> Result<Page, LookError> {
 
 /// `None` without a usable id. What else is not shown, or cannot be read, is `None` in the row: the reconciler compares
 /// what is there, and looks if the vendor's clock is missing.
-fn row(head: &Head<'_>) -> Option<(SubmissionId, Row)> {
+fn row_of(head: &Head<'_>) -> Option<(SubmissionId, Row)> {
     let id = SubmissionId::new(&head.id?.text()?).ok()?;
     let aml = head.screening();
     let row = Row {

@@ -53,6 +53,64 @@ fn a_cursor_that_cannot_be_followed_is_no_end() {
     }
 }
 
+/// A row of members that a list may show, in any order and number.
+fn any_row() -> impl Strategy<Value = String> {
+    let value = prop::sample::select(vec![
+        "null",
+        "true",
+        "7",
+        "1e999",
+        r#""""#,
+        r#"" N/A ""#,
+        r#""approved""#,
+        r#""Rejected""#,
+        r#""Deleted Submission""#,
+        r#""deleted\u005fsubmission""#,
+        r#""\ud800""#,
+        r#""2026-03-02T05:31:10.511Z""#,
+        r#"" 2026-03-02 05:31""#,
+        r#""k7""#,
+        "[]",
+        r#"["Deleted Submission"]"#,
+        "{}",
+        r#"{"result":"approved"}"#,
+        r#"{"status":"rejected","result":null,"attempts":[{}]}"#,
+        r#"{"result":7}"#,
+        r#"{"currentstatus":"Red Flag","risk_level_summary":"LOW","matches":[1]}"#,
+        r#"{"currentstatus":"","risk_level_summary":"?"}"#,
+        r#"{"updateTime":"2026-03-03T05:31:10.511Z"}"#,
+        r#"{"a":"Deleted Submission","b":null}"#,
+        r#"{"a":"Deleted Submission","b":[1]}"#,
+        r#"{"\ud800":1}"#,
+    ]);
+    let name = prop::sample::select(vec![
+        "submission_id",
+        "submissionId",
+        "submission\\u005fid",
+        "created_at",
+        "updated_at",
+        "update_at",
+        "updateHistory",
+        "kyc",
+        "kycStatus",
+        "kyc_status",
+        "kyc_result",
+        "status",
+        "aml",
+        "aml_result",
+        "data",
+        "userid",
+        "email",
+        "\\ud800",
+    ]);
+    let members = prop::collection::vec((name, value), 0..7);
+    members.prop_map(|members| {
+        let all = members.iter().map(|(name, value)| format!("\"{name}\":{value}"));
+        let id = r#""submission_id":"k1""#.to_owned();
+        format!("{{{}}}", std::iter::once(id).chain(all).collect::<Vec<_>>().join(","))
+    })
+}
+
 /// Members of a page and of its rows, usual and not.
 fn any_page() -> impl Strategy<Value = String> {
     let row = prop::sample::select(vec![
@@ -68,6 +126,7 @@ fn any_page() -> impl Strategy<Value = String> {
         "[{}]",
         "{}",
     ]);
+    let row = prop_oneof![row.prop_map(str::to_owned), any_row()];
     let items = prop::collection::vec(row, 0..4).prop_map(|rows| format!("[{}]", rows.join(",")));
     let items = prop_oneof![8 => items, 1 => Just("7".to_owned()), 1 => Just("null".to_owned())];
     let name = prop::sample::select(vec!["Items", "Items", "items"]);
@@ -95,6 +154,14 @@ proptest! {
         }
         let usual = r#"{"Items":[{"submission_id":"k1"}],"other":{},"nextpageKey":{"id":"x","created_at":"y"}}"#;
         prop_assert!(read_in_one_pass(usual).is_some());
+    }
+
+    #[test]
+    fn one_row_is_read_as_the_steps_read_it(row in any_row()) {
+        let body = format!(r#"{{"Items":[{row}]}}"#);
+        if let Some(page) = read_in_one_pass(&body) {
+            prop_assert_eq!(page, read_in_steps(&body), "{}", body);
+        }
     }
 
     #[test]

@@ -61,6 +61,15 @@ impl Word {
     }
 }
 
+/// Text without the white space around it; `None` if it says that there is nothing.
+pub(crate) fn meaning(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    let text = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(trimmed(text)),
+        Cow::Owned(text) => Cow::Owned(trimmed(&text).to_owned()),
+    };
+    (!text.is_empty() && !text.eq_ignore_ascii_case("n/a")).then_some(text)
+}
+
 /// Without the white space around it.
 fn trimmed(text: &str) -> &str {
     match text.as_bytes() {
@@ -172,11 +181,7 @@ impl<'a> Raw<'a> {
             Kind::Number => Cow::Borrowed(self.0),
             Kind::Object | Kind::Array | Kind::Bool => return None,
         };
-        let text = match text {
-            Cow::Borrowed(text) => Cow::Borrowed(trimmed(text)),
-            Cow::Owned(text) => Cow::Owned(trimmed(&text).to_owned()),
-        };
-        (!text.is_empty() && !text.eq_ignore_ascii_case("n/a")).then_some(text)
+        meaning(text)
     }
 
     /// A string just as it stands; `None` if it is none, or has a lone surrogate.
