@@ -67,6 +67,8 @@ const PURE: [&str; 38] = [
     "crates/argos/src/submission.rs",
     "crates/argos/src/timestamp.rs",
     "crates/argos/src/list.rs",
+    "crates/argos/src/row.rs",
+    "crates/argos/src/one_pass.rs",
     "crates/argos/src/lookup.rs",
     "crates/argos/src/slices.rs",
     "crates/argos/src/reasons.rs",
