@@ -1,7 +1,7 @@
 //! What an item shows at first sight: id, status, screening and clocks.
 //!
 //! Owns the fields of the ARGOS protocol, section 5, that list rows and documents have in common. They are found in one
-//! pass over the item, since a walk over a long list does little else. Must not know wrappers, reasons or people. Pure.
+//! pass over the item, since documents are many. Must not know wrappers, reasons or people. Pure.
 
 use crate::answer::{unexpected, unreadable};
 use crate::timestamp;
@@ -29,9 +29,9 @@ pub(crate) struct Head<'a> {
     labelled: bool,
 }
 
-/// The members as they come by, for whoever goes through an item.
+/// The members as they come by.
 #[derive(Default)]
-pub(crate) struct Gathered<'a> {
+struct Gathered<'a> {
     ids: [Option<Raw<'a>>; 2],
     created_at: Option<Raw<'a>>,
     kyc: Option<Raw<'a>>,
@@ -45,7 +45,7 @@ pub(crate) struct Gathered<'a> {
 
 impl<'a> Gathered<'a> {
     /// One member; of a repeated name the last counts.
-    pub(crate) fn add(&mut self, name: &str, value: Raw<'a>) {
+    fn add(&mut self, name: &str, value: Raw<'a>) {
         self.labelled |= is_label(value) && !CHOSEN.contains(&name);
         let place = match name {
             "submission_id" => &mut self.ids[0],
@@ -68,7 +68,7 @@ impl<'a> Gathered<'a> {
     }
 
     /// All have come by.
-    pub(crate) fn head(self) -> Head<'a> {
+    fn head(self) -> Head<'a> {
         let Gathered { ids, created_at, kyc, data, statuses, aml, updated_at, history, labelled } = self;
         let first = |[first, second]: [Option<Raw<'a>>; 2]| first.or(second);
         Head { id: first(ids), created_at, kyc, data, statuses, aml: first(aml), updated_at, history, labelled }

@@ -2,7 +2,7 @@
 //!
 //! Owns the ARGOS protocol, sections 4.2 and 4.3: a list row is thin and only ever yields a hint. Pure.
 //!
-//! Path: a walk over a long list does little else than this, so [`decode_page`] reads a page of the usual shape in one
+//! Path: a walk over a long list reads very many pages, so [`decode_page`] reads a page of the usual shape in one
 //! pass (`one_pass.rs`, `row.rs`). Any other goes the way of all answers, which also finds the words for what is wrong with it.
 
 use crate::answer::{Answer, unexpected, unreadable};

@@ -1,7 +1,7 @@
 //! A row of a list whose fields are of the usual types, in one pass that builds nothing else.
 //!
 //! Owns: nothing that [`crate::head`] does not say too: a row that is read here is read as there (a property test holds
-//! that), and a field of any other type is left to it. A walk over a long list does little else than this. Pure.
+//! that), and a field of any other type is left to it. Pure.
 
 use crate::head::{CHOSEN, later, time_of};
 use crate::wire::{Text, cleaned, meaning};

@@ -24,8 +24,8 @@ pub const REQUEST_PREFIX: &str = "_request/";
 /// The longest message of a dead letter, in bytes. It says what is wrong, and nothing that a vendor could make long.
 const LONGEST_MESSAGE: usize = 1024;
 
-/// Most values are smaller, in bytes.
-const USUAL_SIZE: usize = 1024;
+/// The room that a value begins with, in bytes; one that is larger makes it grow.
+const FIRST_ROOM: usize = 1024;
 
 /// Why a record cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +109,7 @@ impl Record {
     }
 
     fn json<T: serde::Serialize>(topic: Topic, key: &str, value: &T) -> Result<Record, RecordError> {
-        let mut text = Vec::with_capacity(USUAL_SIZE);
+        let mut text = Vec::with_capacity(FIRST_ROOM);
         serde_json::to_writer(&mut text, value)?;
         let mut record = Record::plain(topic, key, Some(text));
         record.headers.push(("content-type", "application/json".to_owned()));
