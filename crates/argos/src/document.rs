@@ -6,12 +6,12 @@
 use crate::answer::{Answer, ID_NAMES, unreadable};
 use crate::one_pass::{self, Items};
 use crate::reader::Reader;
+use crate::scan::{Scan, Unusual};
 use crate::submission;
 use crate::wire::{Object, text_of};
 use models::Time;
 use models::truth::Answer as Shown;
 use models::{LookError, Truth};
-use serde::de::MapAccess;
 
 /// Reads the body of a success.
 ///
@@ -54,8 +54,8 @@ fn read_in_steps(text: &str) -> Result<Vec<Object<'_>>, LookError> {
 }
 
 impl<'a> Items<'a> for Vec<Object<'a>> {
-    fn item<A: MapAccess<'a>>(&mut self, members: A) -> Result<(), A::Error> {
-        self.push(Object::draw(members)?);
+    fn item(&mut self, scan: &mut Scan<'a>) -> Result<(), Unusual> {
+        self.push(Object::scan(scan)?);
         Ok(())
     }
 }

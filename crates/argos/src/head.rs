@@ -8,7 +8,6 @@ use crate::timestamp;
 use crate::wire::{Kind, Object, Raw, cleaned, meaning};
 use crate::words::{self, MAX_WORD};
 use models::{AmlStatus, KycStatus, LookError, Risk, Time};
-use std::borrow::Cow;
 
 /// Top-level texts that customers, applicants or operators choose: never taken for ARGOS's label.
 pub(crate) const CHOSEN: [&str; 8] =
@@ -159,8 +158,8 @@ pub(crate) fn time(field: Raw<'_>) -> Option<Time> {
     timestamp::parse(&field.text()?)
 }
 
-pub(crate) fn time_of(word: Cow<'_, str>) -> Option<Time> {
-    timestamp::parse(&meaning(word)?)
+pub(crate) fn time_of(word: &str) -> Option<Time> {
+    timestamp::parse(meaning(word)?)
 }
 
 /// The vendor's clock, moved on by a manual change; without the former there is none.

@@ -34,6 +34,7 @@ pub mod query;
 pub mod reader;
 pub mod reasons;
 mod row;
+mod scan;
 mod sealed;
 mod slices;
 pub mod status;

@@ -3,15 +3,15 @@
 //! Owns the ARGOS protocol, sections 4.2 and 4.3: a list row is thin and only ever yields a hint. Pure.
 //!
 //! Path: a walk over a long list reads very many pages, so [`decode_page`] reads a page of the usual shape in one
-//! pass (`one_pass.rs`, `row.rs`). Any other goes the way of all answers, which also finds the words for what is wrong with it.
+//! pass (`scan.rs`, `one_pass.rs`, `row.rs`). Any other goes the way of all answers, which also finds the words for what is wrong with it.
 
 use crate::answer::{Answer, unexpected, unreadable};
 use crate::head::{Head, time};
 use crate::one_pass::{self, Items};
 use crate::row;
+use crate::scan::{Scan, Unusual};
 use crate::wire::{Raw, text_of};
 use models::{LookError, Page, PageCursor, Row, SubmissionId};
-use serde::de::MapAccess;
 
 /// Reads the body of a success.
 ///
@@ -31,8 +31,8 @@ fn read_in_one_pass(text: &str) -> Option<Result<Page, LookError>> {
 }
 
 impl<'a> Items<'a> for Page {
-    fn item<A: MapAccess<'a>>(&mut self, members: A) -> Result<(), A::Error> {
-        match row::read(members)? {
+    fn item(&mut self, scan: &mut Scan<'a>) -> Result<(), Unusual> {
+        match row::read(scan)? {
             Some(row) => self.rows.push(row),
             None => self.unreadable += 1,
         }

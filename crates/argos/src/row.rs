@@ -4,21 +4,17 @@
 //! that), and a field of any other type is left to it. Pure.
 
 use crate::head::{CHOSEN, later, time_of};
-use crate::wire::{Text, cleaned, meaning};
+use crate::scan::{Scan, Unusual};
+use crate::wire::{cleaned, meaning};
 use crate::words::{self, MAX_WORD};
 use models::{KycStatus, Row, SubmissionId};
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::borrow::Cow;
-use std::fmt;
 
-type Word<'a> = Option<Cow<'a, str>>;
+type Word<'a> = Option<&'a str>;
 
 /// Reads a row; `None` without a usable id.
-pub(crate) fn read<'a, A: MapAccess<'a>>(mut members: A) -> Result<Option<(SubmissionId, Row)>, A::Error> {
+pub(crate) fn read(scan: &mut Scan<'_>) -> Result<Option<(SubmissionId, Row)>, Unusual> {
     let mut row = Usual::default();
-    while let Some(name) = members.next_key_seed(Text)? {
-        row.take(&name, &mut members)?;
-    }
+    scan.members(|scan, name| row.take(name, scan))?;
     row.row()
 }
 
@@ -38,76 +34,86 @@ struct Usual<'a> {
 }
 
 impl<'a> Usual<'a> {
-    fn take<A: MapAccess<'a>>(&mut self, name: &str, from: &mut A) -> Result<(), A::Error> {
+    fn take(&mut self, name: &str, scan: &mut Scan<'a>) -> Result<(), Unusual> {
         match name {
-            "submission_id" => self.ids[0] = from.next_value_seed(Plain)?,
-            "submissionId" => self.ids[1] = from.next_value_seed(Plain)?,
-            "created_at" => self.created_at = self.word(from)?,
-            "kycStatus" => self.statuses[0] = self.word(from)?,
-            "kyc_status" => self.statuses[1] = self.word(from)?,
-            "status" => self.statuses[2] = self.word(from)?,
-            "updated_at" => self.updated_at[0] = self.word(from)?,
-            "update_at" => self.updated_at[1] = self.word(from)?,
-            "kyc" => self.kyc = self.picked(["result", "status"], from)?,
-            "aml" => self.aml[0] = self.picked(["currentstatus", "risk_level_summary"], from)?,
-            "aml_result" => self.aml[1] = self.picked(["currentstatus", "risk_level_summary"], from)?,
-            "updateHistory" => self.history = self.picked(["updateTime"], from)?,
+            "submission_id" => self.ids[0] = plain(scan)?,
+            "submissionId" => self.ids[1] = plain(scan)?,
+            "created_at" => self.created_at = self.word(scan)?,
+            "kycStatus" => self.statuses[0] = self.word(scan)?,
+            "kyc_status" => self.statuses[1] = self.word(scan)?,
+            "status" => self.statuses[2] = self.word(scan)?,
+            "updated_at" => self.updated_at[0] = self.word(scan)?,
+            "update_at" => self.updated_at[1] = self.word(scan)?,
+            "kyc" => self.kyc = self.picked(["result", "status"], scan)?,
+            "aml" => self.aml[0] = self.picked(["currentstatus", "risk_level_summary"], scan)?,
+            "aml_result" => self.aml[1] = self.picked(["currentstatus", "risk_level_summary"], scan)?,
+            "updateHistory" => self.history = self.picked(["updateTime"], scan)?,
             // An object elsewhere, and not in a list's row.
-            "kyc_result" => return Err(A::Error::custom("unusual")),
-            "data" => self.only_label = from.next_value_seed(Data)?,
-            chosen if CHOSEN.contains(&chosen) => drop(from.next_value::<IgnoredAny>()?),
-            _ => self.labelled |= from.next_value_seed(Seen)? == Piece::Label,
+            "kyc_result" => return Err(Unusual),
+            "data" => self.only_label = only_label(scan)?,
+            chosen if CHOSEN.contains(&chosen) => scan.skip()?,
+            _ => self.labelled |= piece(scan)? == Piece::Label,
         }
         Ok(())
     }
 
-    fn word<A: MapAccess<'a>>(&mut self, from: &mut A) -> Result<Word<'a>, A::Error> {
-        let word = from.next_value_seed(Plain)?;
-        self.labelled |= word.as_deref().is_some_and(words::is_deleted_label);
+    fn word(&mut self, scan: &mut Scan<'a>) -> Result<Word<'a>, Unusual> {
+        let word = plain(scan)?;
+        self.labelled |= word.is_some_and(words::is_deleted_label);
         Ok(word)
     }
 
-    fn picked<const N: usize, A: MapAccess<'a>>(
+    /// Some members of an object, all of them text.
+    fn picked<const N: usize>(
         &mut self,
-        names: [&'static str; N],
-        from: &mut A,
-    ) -> Result<Option<Picked<'a, N>>, A::Error> {
-        let picked = from.next_value_seed(Pick(names))?;
-        let itself = picked.as_ref().and_then(|picked| picked.itself.as_deref());
-        self.labelled |= itself.is_some_and(words::is_deleted_label);
-        Ok(picked)
+        names: [&str; N],
+        scan: &mut Scan<'a>,
+    ) -> Result<Option<Picked<'a, N>>, Unusual> {
+        let mut picked = Picked { words: [const { None }; N], itself: None };
+        if scan.peek()? != b'{' {
+            picked.itself = self.word(scan)?;
+            return Ok(picked.itself.is_some().then_some(picked));
+        }
+        scan.members(|scan, name| {
+            match names.iter().position(|known| **known == *name) {
+                Some(place) => picked.words[place] = plain(scan)?,
+                None => scan.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(Some(picked))
     }
 
-    fn row<E: Error>(self) -> Result<Option<(SubmissionId, Row)>, E> {
+    fn row(self) -> Result<Option<(SubmissionId, Row)>, Unusual> {
         let kyc_status = self.kyc_status()?;
         let Usual { ids: [id, other_id], created_at, aml: [aml, other_aml], updated_at, history, .. } = self;
-        let Some(id) = id.or(other_id).and_then(meaning).and_then(|id| SubmissionId::new(&id).ok()) else {
+        let Some(id) = id.or(other_id).and_then(meaning).and_then(|id| SubmissionId::new(id).ok()) else {
             return Ok(None);
         };
         let [vendor_status, risk] = aml.or(other_aml).map(|aml| aml.words).unwrap_or_default();
         let history = history.and_then(|Picked { words: [time], .. }| time);
         let row = Row {
             kyc_status,
-            aml_vendor_status: vendor_status.and_then(meaning).map(|word| cleaned(&word, MAX_WORD)),
-            risk: risk.and_then(meaning).map(|word| words::risk(&word)),
+            aml_vendor_status: vendor_status.and_then(meaning).map(|word| cleaned(word, MAX_WORD)),
+            risk: risk.and_then(meaning).map(|word| words::risk(word)),
             updated_at: later(updated_at.into_iter().flatten().find_map(time_of), || history.and_then(time_of)),
             created_at: created_at.and_then(time_of),
         };
         Ok(Some((id, row)))
     }
 
-    fn kyc_status<E: Error>(&self) -> Result<Option<KycStatus>, E> {
+    fn kyc_status(&self) -> Result<Option<KycStatus>, Unusual> {
         let (inside, itself) = match &self.kyc {
             Some(kyc) => (Some(&kyc.words), Some(&kyc.itself)),
             None => (None, None),
         };
         let mut first = None;
         for word in inside.into_iter().flatten().chain(itself).chain(&self.statuses) {
-            let Some(word) = word.as_deref().map(Cow::Borrowed).and_then(meaning) else { continue };
+            let Some(word) = word.and_then(meaning) else { continue };
             if word.len() > MAX_WORD {
-                return Err(E::custom("unusual"));
+                return Err(Unusual);
             }
-            let status = words::kyc_status(&word);
+            let status = words::kyc_status(word);
             if status == KycStatus::Deleted {
                 return Ok(Some(status));
             }
@@ -124,114 +130,28 @@ struct Picked<'a, const N: usize> {
 }
 
 /// Text, or nothing.
-struct Plain;
-
-impl<'de> DeserializeSeed<'de> for Plain {
-    type Value = Word<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
-        input.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Plain {
-    type Value = Word<'de>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("text")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-}
-
-/// Some members of an object, all of them text.
-struct Pick<const N: usize>([&'static str; N]);
-
-impl<'de, const N: usize> DeserializeSeed<'de> for Pick<N> {
-    type Value = Option<Picked<'de, N>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
-        input.deserialize_any(self)
-    }
-}
-
-impl<'de, const N: usize> Visitor<'de> for Pick<N> {
-    type Value = Option<Picked<'de, N>>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an object or text")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut words = [const { None }; N];
-        while let Some(name) = map.next_key_seed(Text)? {
-            match self.0.iter().position(|known| *known == name) {
-                Some(place) => words[place] = map.next_value_seed(Plain)?,
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(Some(Picked { words, itself: None }))
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Picked { words: [const { None }; N], itself: Some(Cow::Borrowed(text)) }))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Picked { words: [const { None }; N], itself: Some(Cow::Owned(text.to_owned())) }))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
+fn plain<'a>(scan: &mut Scan<'a>) -> Result<Word<'a>, Unusual> {
+    match scan.peek()? {
+        b'n' => scan.word("null").map(|()| None),
+        _ => scan.string().map(Some),
     }
 }
 
 /// Whether the label of a deleted submission is all that is left in `data`.
-struct Data;
-
-impl<'de> DeserializeSeed<'de> for Data {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<bool, D::Error> {
-        input.deserialize_any(self)
+fn only_label(scan: &mut Scan<'_>) -> Result<bool, Unusual> {
+    if scan.peek()? == b'n' {
+        return scan.word("null").map(|()| false);
     }
-}
-
-impl<'de> Visitor<'de> for Data {
-    type Value = bool;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-        let mut labels = 0;
-        while map.next_key_seed(Text)?.is_some() {
-            match map.next_value_seed(Seen)? {
-                Piece::Label => labels += 1,
-                Piece::Nothing => {}
-                Piece::Other => {
-                    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                    return Ok(false);
-                }
-            }
+    let (mut labels, mut others) = (0, 0);
+    scan.members(|scan, _| {
+        match piece(scan)? {
+            Piece::Label => labels += 1,
+            Piece::Nothing => {}
+            Piece::Other => others += 1,
         }
-        Ok(labels > 0)
-    }
-
-    fn visit_unit<E>(self) -> Result<bool, E> {
-        Ok(false)
-    }
+        Ok(())
+    })?;
+    Ok(labels > 0 && others == 0)
 }
 
 /// What a value is, as far as the label of a deleted submission is looked for.
@@ -242,58 +162,15 @@ enum Piece {
     Other,
 }
 
-struct Seen;
-
-impl<'de> DeserializeSeed<'de> for Seen {
-    type Value = Piece;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Piece, D::Error> {
-        input.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Seen {
-    type Value = Piece;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("anything")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Piece, E> {
-        Ok(match meaning(Cow::Borrowed(text)) {
-            None => Piece::Nothing,
-            Some(text) if words::is_deleted_label(&text) => Piece::Label,
-            Some(_) => Piece::Other,
-        })
-    }
-
-    fn visit_unit<E>(self) -> Result<Piece, E> {
-        Ok(Piece::Nothing)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Piece, E> {
-        Ok(Piece::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Piece, E> {
-        Ok(Piece::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Piece, E> {
-        Ok(Piece::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Piece, E> {
-        Ok(Piece::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Piece, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Piece::Other)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Piece, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Piece::Other)
+fn piece(scan: &mut Scan<'_>) -> Result<Piece, Unusual> {
+    match scan.peek()? {
+        b'n' => scan.word("null").map(|()| Piece::Nothing),
+        b'"' => Ok(match scan.text()?.as_deref().map(meaning) {
+            Some(None) => Piece::Nothing,
+            Some(Some(text)) if words::is_deleted_label(text) => Piece::Label,
+            // Half a surrogate is not the label either.
+            Some(Some(_)) | None => Piece::Other,
+        }),
+        _ => scan.skip().map(|()| Piece::Other),
     }
 }

@@ -7,6 +7,7 @@
 //! something else. ARGOS's types vary from page to page (ARGOS protocol, section 8, points 27 to 30): strings for
 //! numbers, `N/A` and empty strings for "absent". Skipped values may be of any depth and any magnitude.
 
+use crate::scan::{Scan, Unusual};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -62,11 +63,8 @@ impl Word {
 }
 
 /// Text without the white space around it; `None` if it says that there is nothing.
-pub(crate) fn meaning(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
-    let text = match text {
-        Cow::Borrowed(text) => Cow::Borrowed(trimmed(text)),
-        Cow::Owned(text) => Cow::Owned(trimmed(&text).to_owned()),
-    };
+pub(crate) fn meaning(text: &str) -> Option<&str> {
+    let text = trimmed(text);
     (!text.is_empty() && !text.eq_ignore_ascii_case("n/a")).then_some(text)
 }
 
@@ -102,18 +100,17 @@ impl fmt::Display for Kind {
     }
 }
 
-impl<'a> From<&'a RawValue> for Raw<'a> {
-    fn from(value: &'a RawValue) -> Raw<'a> {
-        Raw(value.get())
-    }
-}
-
 /// One JSON value, syntactically sound, its inside unread. Never `null` where a picked value is meant: that is
 /// "absent". No `Debug`: it may hold personal data.
 #[derive(Clone, Copy)]
 pub(crate) struct Raw<'a>(&'a str);
 
 impl<'a> Raw<'a> {
+    /// A text that was found to be one value.
+    pub(crate) const fn sound(text: &'a str) -> Raw<'a> {
+        Raw(text)
+    }
+
     /// The whole text as one value; `None` if it is not JSON, or has something behind it.
     pub(crate) fn parse(text: &'a str) -> Option<Raw<'a>> {
         serde_json::from_str::<&RawValue>(text).ok().map(|raw| Raw(raw.get()))
@@ -151,9 +148,21 @@ impl<'a> Raw<'a> {
 
     /// The members of these names; of a repeated name the last counts, `null` is absent. `None` if it is no object.
     pub(crate) fn members<const N: usize>(self, names: [&str; N]) -> Option<[Option<Raw<'a>>; N]> {
-        let mut found = [None; N];
+        let index = |name: &str| names.iter().position(|known| *known == name);
+        let (mut scan, mut found) = (Scan::new(self.0), [None; N]);
+        let usual = scan.members(|scan, name| {
+            let value = scan.raw()?;
+            if let Some(index) = index(name) {
+                found[index] = value.kind().map(|_| value);
+            }
+            Ok(())
+        });
+        if usual.and_then(|()| scan.end()).is_ok() {
+            return Some(found);
+        }
+        found = [None; N];
         let sound = self.each_member(|key, value| {
-            if let Some(index) = names.iter().position(|name| *name == key) {
+            if let Some(index) = index(&key) {
                 found[index] = value.kind().map(|_| value);
             }
         });
@@ -181,7 +190,10 @@ impl<'a> Raw<'a> {
             Kind::Number => Cow::Borrowed(self.0),
             Kind::Object | Kind::Array | Kind::Bool => return None,
         };
-        meaning(text)
+        match text {
+            Cow::Borrowed(text) => meaning(text).map(Cow::Borrowed),
+            Cow::Owned(text) => meaning(&text).map(|text| Cow::Owned(text.to_owned())),
+        }
     }
 
     /// A string just as it stands; `None` if it is none, or has a lone surrogate.
@@ -229,10 +241,13 @@ impl<'a> Object<'a> {
         value.each_member(|name, value| object.0.push((name, value))).then_some(object)
     }
 
-    /// As it is being read.
-    pub(crate) fn draw<A: MapAccess<'a>>(map: A) -> Result<Object<'a>, A::Error> {
+    /// The object that comes next.
+    pub(crate) fn scan(scan: &mut Scan<'a>) -> Result<Object<'a>, Unusual> {
         let mut object = Object(Vec::with_capacity(32));
-        draw(map, |name, value| object.0.push((name, value)))?;
+        scan.members(|scan, name| {
+            object.0.push((Cow::Borrowed(name), scan.raw()?));
+            Ok(())
+        })?;
         Ok(object)
     }
 
@@ -249,7 +264,7 @@ impl<'a> Object<'a> {
 }
 
 /// A string, borrowed where it has no escapes.
-pub(crate) struct Text;
+struct Text;
 
 impl<'de> Visitor<'de> for Text {
     type Value = Cow<'de, str>;
@@ -284,21 +299,13 @@ impl<'de, F: FnMut(Cow<'de, str>, Raw<'de>)> Visitor<'de> for Members<F> {
         out.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        draw(map, self.0)
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key_seed(Text)? {
+            let value: &'de RawValue = map.next_value()?;
+            (self.0)(key, Raw(value.get()));
+        }
+        Ok(())
     }
-}
-
-/// Calls `each` for every member of an object that is being read.
-pub(crate) fn draw<'de, A: MapAccess<'de>>(
-    mut map: A,
-    mut each: impl FnMut(Cow<'de, str>, Raw<'de>),
-) -> Result<(), A::Error> {
-    while let Some(key) = map.next_key_seed(Text)? {
-        let value: &'de RawValue = map.next_value()?;
-        each(key, Raw(value.get()));
-    }
-    Ok(())
 }
 
 struct Elements;

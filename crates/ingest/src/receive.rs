@@ -289,18 +289,27 @@ impl<S: HintSink> Door<S> {
         }
         let all = async {
             let mut stream = body.into_data_stream();
-            let mut bytes = BytesMut::new();
+            // Mostly there is one piece: it is taken as it lies in the connection's buffer.
+            let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
             while let Some(chunk) = stream.next().await {
                 let chunk = chunk.map_err(|_| Rejection::BodyBroken)?;
-                if chunk.len() > limit - bytes.len() {
+                let so_far = first.len().max(joined.len());
+                if chunk.len() > limit - so_far {
                     return Err(Rejection::TooLarge);
                 }
-                if !place.hold(bytes.len() + chunk.len()) {
+                if !place.hold(so_far + chunk.len()) {
                     return Err(Rejection::Busy);
                 }
-                bytes.extend_from_slice(&chunk);
+                if so_far == 0 {
+                    first = chunk;
+                    continue;
+                }
+                if joined.is_empty() {
+                    joined.extend_from_slice(&first);
+                }
+                joined.extend_from_slice(&chunk);
             }
-            Ok(bytes.freeze())
+            Ok(if joined.is_empty() { first } else { joined.freeze() })
         };
         timeout(self.limits.body_timeout, all).await.map_err(|_| Rejection::BodyTimeout)?
     }

@@ -1,6 +1,7 @@
 //! Names of projects and submissions, and the key that joins them.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::SmolStr;
 use std::fmt;
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ impl ProjectId {
 
 /// ARGOS's id of one submission: opaque, 1 to 128 bytes, no control characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubmissionId(Arc<str>);
+pub struct SubmissionId(SmolStr);
 
 impl SubmissionId {
     /// Checks and wraps.
@@ -84,12 +85,12 @@ fn check_submission(text: &str) -> Result<(), InvalidId> {
 
 /// `<project>/<submission_id>`: the key of every record on every topic, and of every run.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Arc<str>);
+pub struct Key(SmolStr);
 
 impl Key {
     /// Joins two checked ids.
     pub fn new(project: &ProjectId, submission: &SubmissionId) -> Key {
-        Key([&*project.0, "/", &*submission.0].concat().into())
+        Key(SmolStr::from_iter([&*project.0, "/", &*submission.0]))
     }
 
     /// Reads the text form; the first slash separates.

@@ -174,12 +174,12 @@ impl Inner {
     /// Hands a record over without waiting.
     fn hand_over(&self, record: &Record, in_flight: InFlight) -> Result<(), SinkError> {
         let name = self.name_of(record.topic);
-        let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
-        for (key, value) in &record.headers {
-            headers = headers.insert(Header { key, value: Some(value) });
-        }
         let mut next: BaseRecord<'_, String, Vec<u8>, Box<InFlight>> =
-            BaseRecord::with_opaque_to(name, Box::new(in_flight)).headers(headers);
+            BaseRecord::with_opaque_to(name, Box::new(in_flight));
+        for (key, value) in &record.headers {
+            let headers = next.headers.take().unwrap_or_else(|| OwnedHeaders::new_with_capacity(record.headers.len()));
+            next.headers = Some(headers.insert(Header { key, value: Some(value) }));
+        }
         next.key = record.key.as_ref();
         next.partition = record.partition;
         next.payload = record.payload.as_ref();

@@ -42,9 +42,14 @@ use table::{Phase, Table};
 use tokio::sync::{mpsc, oneshot};
 
 type Events = mpsc::Sender<LedgerEvent>;
+/// Taken by each chunk of entries that is sent, and free again when it is received.
+type Places = mpsc::Sender<()>;
 
 /// Requests that may wait; by contract one batch is under way at a time.
 const REQUESTS: usize = 16;
+/// Chunks of restored entries that may wait for the reconciler. An event among many thousand that may wait is small; a
+/// chunk of entries is 100 KB, and a restore reads faster than entries are taken in.
+const CHUNKS: usize = 8;
 /// Signals to the group thread that may wait.
 const SIGNALS: usize = 64;
 /// How long the threads are waited for when the ledger closes.
@@ -223,6 +228,8 @@ pub struct KafkaLedger {
     shared: Arc<Shared>,
     requests: SyncSender<Request>,
     events: mpsc::Receiver<LedgerEvent>,
+    /// One for each chunk of entries among the events.
+    places: mpsc::Receiver<()>,
 }
 
 impl KafkaLedger {
@@ -230,6 +237,7 @@ impl KafkaLedger {
     /// ([`crate::topics::verify_layout`]). `clock` is asked when a record that is no hint is first seen.
     pub fn open(settings: KafkaSettings, metrics: KafkaMetrics, clock: fn() -> Time) -> Result<KafkaLedger, OpenError> {
         let (event_queue, events) = mpsc::channel(settings.event_buffer);
+        let (taken, places) = mpsc::channel(CHUNKS);
         let (requests, request_queue) = sync_channel(REQUESTS);
         let (signals, signal_queue) = sync_channel(SIGNALS);
         let shared = Arc::new(Shared::new(settings, metrics, clock));
@@ -238,9 +246,9 @@ impl KafkaLedger {
         let mut threads = Vec::new();
         for number in 0..shared.settings.restore_threads {
             let (shared, jobs) = (shared.clone(), jobs.clone());
-            let (events, signals) = (event_queue.clone(), signals.clone());
+            let (events, places, signals) = (event_queue.clone(), taken.clone(), signals.clone());
             threads.push(spawn(format!("ledger-replay-{number}"), move || {
-                replay::work(&shared, &jobs, &events, &signals);
+                replay::work(&shared, &jobs, (&events, &places), &signals);
             })?);
         }
         let supervisor = Supervisor::new(shared.clone(), (requests.clone(), request_queue), signals);
@@ -250,7 +258,7 @@ impl KafkaLedger {
             lead(consumer, &signal_queue, threads, &stopper);
             drop(event_queue);
         })?;
-        Ok(KafkaLedger { shared, requests, events })
+        Ok(KafkaLedger { shared, requests, events, places })
     }
 
     /// A view for the admin listener.
@@ -262,7 +270,7 @@ impl KafkaLedger {
     /// ended in time.
     pub async fn closed(mut self, within: Duration) -> bool {
         self.close();
-        tokio::time::timeout(within, async { while self.events.recv().await.is_some() {} }).await.is_ok()
+        tokio::time::timeout(within, async { while self.next().await.is_some() {} }).await.is_ok()
     }
 }
 
@@ -294,7 +302,12 @@ fn lead(
 
 impl Ledger for KafkaLedger {
     async fn next(&mut self) -> Option<LedgerEvent> {
-        self.events.recv().await
+        let event = self.events.recv().await;
+        if let Some(LedgerEvent::Entries { .. }) = &event {
+            // It was taken before the chunk was sent.
+            self.places.try_recv().ok();
+        }
+        event
     }
 
     fn commit(&self, batch: Batch) -> impl Future<Output = Result<(), CommitError>> + Send + 'static {

@@ -108,10 +108,15 @@ impl Record {
         self.key.as_ref().map_or(0, String::len) + self.payload.as_ref().map_or(0, Vec::len) + headers + AROUND_RECORD
     }
 
-    fn json<T: serde::Serialize>(topic: Topic, key: &str, value: &T) -> Result<Record, RecordError> {
+    /// JSON that does not say so: for topics that only this service reads.
+    fn bare<T: serde::Serialize>(topic: Topic, key: &str, value: &T) -> Result<Record, RecordError> {
         let mut text = Vec::with_capacity(FIRST_ROOM);
         serde_json::to_writer(&mut text, value)?;
-        let mut record = Record::plain(topic, key, Some(text));
+        Ok(Record::plain(topic, key, Some(text)))
+    }
+
+    fn json<T: serde::Serialize>(topic: Topic, key: &str, value: &T) -> Result<Record, RecordError> {
+        let mut record = Record::bare(topic, key, value)?;
         record.headers.push(("content-type", "application/json".to_owned()));
         Ok(record)
     }
@@ -179,12 +184,12 @@ pub fn memo(partition: i32, key: &MemoKey, memo: &Memo) -> Record {
 /// A request to the owner of partition 0.
 pub fn request(request: &Request) -> Result<Record, RecordError> {
     let key = format!("{REQUEST_PREFIX}{}", request.project());
-    Ok(Record { partition: Some(0), ..Record::json(Topic::Bulk, &key, request)? })
+    Ok(Record { partition: Some(0), ..Record::bare(Topic::Bulk, &key, request)? })
 }
 
 /// A hint on the topic of its lane.
 pub fn hint(topic: Topic, key: &Key, hint: &Hint) -> Result<Record, RecordError> {
-    let mut record = Record::json(topic, key.as_str(), hint)?;
+    let mut record = Record::bare(topic, key.as_str(), hint)?;
     if let Some(trace) = &hint.traceparent {
         record.headers.push(("traceparent", trace.clone()));
     }

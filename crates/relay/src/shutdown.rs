@@ -8,11 +8,13 @@
 //! A second signal ends the waiting.
 
 use crate::telemetry::chain;
+use anyhow::Context as _;
 use futures::future::select_all;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -70,6 +72,15 @@ impl Parts {
         let stop = CancellationToken::new();
         let task = tokio::spawn(part(stop.clone()));
         self.list.push(Part { name, bound, stop, task });
+    }
+
+    /// As [`Parts::add`], on a thread that runs nothing else: what the part reads and keeps stays in the caches of one
+    /// processor, and no other part waits for it.
+    pub fn add_apart<F>(&mut self, name: &'static str, bound: Duration, part: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        self.add(name, bound, |stop| on_own_thread(name, part(stop)));
     }
 
     /// Runs until `signal` names a signal, or a part ends early; then stops all parts in order, within `budget`.
@@ -144,6 +155,26 @@ impl Part {
         self.task.abort();
         Err(PartError::CutOff { name: self.name, waited: began.elapsed() })
     }
+}
+
+/// Runs it to its end on a new thread; dropped, it is cut off there.
+async fn on_own_thread(
+    name: &str,
+    part: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> anyhow::Result<()> {
+    let (tell, outcome) = oneshot::channel();
+    let cut = CancellationToken::new();
+    let _cuts_when_dropped = cut.clone().drop_guard();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        if let Some(outcome) = runtime.block_on(cut.run_until_cancelled_owned(part)) {
+            // Nobody waits for it any more if it was cut off just now.
+            drop(tell.send(outcome));
+        }
+        // A look under way in the name service would keep the thread.
+        runtime.shutdown_background();
+    })?;
+    outcome.await.context("its thread panicked")?
 }
 
 /// A panic is a failure like any other; its message went to standard error when it happened.
@@ -249,6 +280,33 @@ mod tests {
             assert_eq!(told(&errors), [text]);
             assert_eq!(*log.lock().unwrap(), ["loop"]);
         }
+    }
+
+    #[tokio::test]
+    async fn a_part_on_its_own_thread_ends_panics_and_is_cut_off_like_any_other() {
+        let thread = || std::thread::current().name().map(str::to_owned);
+        let mut parts = Parts::new();
+        parts.add_apart("apart", SECOND, move |stop| async move {
+            stop.cancelled().await;
+            anyhow::bail!("on {:?}", thread())
+        });
+        let errors = parts.run(SECOND, ready("SIGTERM"), pending()).await;
+        assert_eq!(told(&errors), ["apart failed: on Some(\"apart\")"]);
+
+        let mut parts = Parts::new();
+        parts.add_apart("apart", SECOND, |_stop| async { panic!("as a test wants it") });
+        let errors = parts.run(SECOND, pending(), pending()).await;
+        assert!(told(&errors)[0].starts_with("apart failed: its thread panicked"), "{errors:?}");
+
+        let (alive, mut dead) = oneshot::channel::<()>();
+        let mut parts = Parts::new();
+        parts.add_apart("apart", Duration::ZERO, |_stop| async move {
+            let _alive = alive;
+            pending().await
+        });
+        let errors = parts.run(SECOND, ready("SIGTERM"), pending()).await;
+        assert!(matches!(errors[..], [PartError::CutOff { .. }]), "{errors:?}");
+        assert!(tokio::time::timeout(10 * SECOND, &mut dead).await.is_ok(), "it still runs");
     }
 
     #[tokio::test(start_paused = true)]

@@ -230,7 +230,7 @@ impl Wiring {
         let (config, clock, sink) = (Arc::clone(&self.config), Arc::clone(&self.clock), Arc::clone(sink));
         let traces = self.traces.clone();
         let bound = self.config.drain_timeout / 2;
-        self.parts.add("reconciler", bound, move |stop| async move {
+        self.parts.add_apart("reconciler", bound, move |stop| async move {
             let Some(ledger) = opener.open(stop.clone()).await? else { return Ok(()) };
             let rules = config.projects.iter().map(rules).collect();
             let state = State::new(settings(&config), rules, fastrand::Rng::new(), metrics, clock.now());

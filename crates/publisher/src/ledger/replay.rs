@@ -17,7 +17,7 @@
 
 use super::jobs::{Begun, Job, Jobs, Restore};
 use super::meter::Meter;
-use super::{Events, Restored, Shared, Signal, lock};
+use super::{Events, Places, Restored, Shared, Signal, lock};
 use crate::errors;
 use crate::record::{RESERVED_PREFIX, Topic};
 use crate::settings::{KafkaSettings, millis};
@@ -67,7 +67,12 @@ fn settings_of(settings: &KafkaSettings) -> (rdkafka::ClientConfig, rdkafka::Cli
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
         .set("enable.partition.eof", "true")
-        .set("fetch.wait.max.ms", millis(Duration::from_millis(10)));
+        .set("fetch.wait.max.ms", millis(Duration::from_millis(10)))
+        // What waits to be read is memory that the process hardly gives back; and a client whose queue is full asks
+        // again only after a second by default, in which a short queue is long empty.
+        .set("queued.min.messages", "20000")
+        .set("queued.max.messages.kbytes", "8192")
+        .set("fetch.queue.backoff.ms", "5");
     let mut raw = settings.client("replay-end");
     raw.set("isolation.level", "read_uncommitted").set("enable.auto.commit", "false");
     (committed, raw)
@@ -77,15 +82,16 @@ fn settings_of(settings: &KafkaSettings) -> (rdkafka::ClientConfig, rdkafka::Cli
 pub(super) struct Restorer<'a> {
     shared: &'a Shared,
     events: &'a Events,
+    places: &'a Places,
     committed: BaseConsumer<Ear>,
     raw: BaseConsumer<Ear>,
 }
 
 /// The thread: restores what is asked until the ledger is closed.
-pub(super) fn work(shared: &Shared, jobs: &Jobs, events: &Events, signals: &SyncSender<Signal>) {
+pub(super) fn work(shared: &Shared, jobs: &Jobs, (events, places): (&Events, &Places), signals: &SyncSender<Signal>) {
     let mut current: Option<Restore> = None;
     while !shared.stopping() {
-        let restorer = match Restorer::new(shared, events) {
+        let restorer = match Restorer::new(shared, events, places) {
             Ok(restorer) => restorer,
             Err(error) => {
                 tracing::error!(error = %error, "the consumers that read the ledger cannot be made");
@@ -122,12 +128,12 @@ pub(super) fn work(shared: &Shared, jobs: &Jobs, events: &Events, signals: &Sync
 }
 
 impl<'a> Restorer<'a> {
-    fn new(shared: &'a Shared, events: &'a Events) -> Result<Restorer<'a>, KafkaError> {
+    fn new(shared: &'a Shared, events: &'a Events, places: &'a Places) -> Result<Restorer<'a>, KafkaError> {
         let (committed, raw) = settings_of(&shared.settings);
         let ear = || Ear(Listener::new("replay", shared.metrics.clone()));
         let committed = BaseConsumer::from_config_and_context(&committed, ear())?;
         let raw = BaseConsumer::from_config_and_context(&raw, ear())?;
-        Ok(Restorer { shared, events, committed, raw })
+        Ok(Restorer { shared, events, places, committed, raw })
     }
 
     /// Serves the clients' own news while there is nothing to do.
@@ -348,17 +354,19 @@ impl<'a> Restorer<'a> {
 
     fn read_assigned(&self, job: &Job, from: i64, meter: &mut Meter) -> Result<i64, Stop> {
         let (mut next, mut chunk) = (from, Chunk::default());
-        let mut heard = Instant::now();
+        let (mut heard, mut told) = (Instant::now(), from);
+        self.check(job)?;
         loop {
-            self.check(job)?;
-            match self.committed.poll(Duration::from_millis(100)) {
+            // Without a wait first: a wait looks at the clock three times, and there are millions of records.
+            let news = self.committed.poll(Duration::ZERO).or_else(|| self.committed.poll(Duration::from_millis(100)));
+            match news {
                 Some(Ok(message)) => {
-                    (next, heard) = (message.offset() + 1, Instant::now());
+                    next = message.offset() + 1;
                     chunk.take(&message)?;
-                    if chunk.entries.len() >= CHUNK {
-                        self.hand_on(job, &mut chunk)?;
-                        self.tell(job, next, meter);
+                    if chunk.entries.len() < CHUNK {
+                        continue;
                     }
+                    self.hand_on(job, &mut chunk)?;
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) if partition == job.partition => {
                     self.hand_on(job, &mut chunk)?;
@@ -371,14 +379,16 @@ impl<'a> Restorer<'a> {
                     }
                     tracing::debug!(partition = job.partition, error = %error, "reading the ledger goes on");
                 }
-                None if self.is_doubted(heard) => {
+                None if next == told && self.is_doubted(heard) => {
                     return Err(Stop::Broken("nothing was heard of the ledger".to_owned()));
                 }
-                None => {
-                    self.hand_on(job, &mut chunk)?;
-                    self.tell(job, next, meter);
-                }
+                None => self.hand_on(job, &mut chunk)?,
             }
+            if next > told {
+                (heard, told) = (Instant::now(), next);
+                self.tell(job, next, meter);
+            }
+            self.check(job)?;
         }
     }
 
@@ -393,6 +403,9 @@ impl<'a> Restorer<'a> {
     fn hand_on(&self, job: &Job, chunk: &mut Chunk) -> Result<(), Stop> {
         let (partition, epoch) = (job.partition, job.epoch);
         let Chunk { entries, memos } = std::mem::take(chunk);
+        if !entries.is_empty() {
+            self.places.blocking_send(()).map_err(|_| Stop::Void)?;
+        }
         let told = [
             (!entries.is_empty()).then_some(LedgerEvent::Entries { partition, epoch, entries }),
             (!memos.is_empty()).then_some(LedgerEvent::Memos { partition, epoch, memos }),
@@ -412,10 +425,15 @@ fn watermarks(client: &BaseConsumer<Ear>, topic: &str, partition: i32) -> Result
 }
 
 /// What was read and not handed on yet.
-#[derive(Default)]
 struct Chunk {
     entries: Vec<(Key, Option<Entry>)>,
     memos: Vec<(MemoKey, Option<Memo>)>,
+}
+
+impl Default for Chunk {
+    fn default() -> Chunk {
+        Chunk { entries: Vec::with_capacity(CHUNK), memos: Vec::new() }
+    }
 }
 
 impl Chunk {
@@ -464,7 +482,8 @@ mod tests {
         assert!(lock(&shared.table).hold(0, now));
         let epoch = lock(&shared.table).announce(0, now, Duration::ZERO).unwrap().epoch;
         let (events, _told) = tokio::sync::mpsc::channel(1);
-        let restorer = Restorer::new(&shared, &events).unwrap();
+        let (places, _free) = tokio::sync::mpsc::channel(1);
+        let restorer = Restorer::new(&shared, &events, &places).unwrap();
         restorer.raw.fetch_watermarks(&ledger, 0, QUESTION).unwrap_err();
         if has_one {
             cluster.partition_leader(&ledger, 0, Some(1)).unwrap();

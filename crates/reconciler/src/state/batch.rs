@@ -59,6 +59,10 @@ pub(super) struct Committing {
     spans: Vec<Span>,
 }
 
+/// So many steps of walks are committed without waiting longer: half of what one walk may be ahead of its commits, so that
+/// the other half is read meanwhile.
+const STEPS_AT_ONCE: usize = 32;
+
 impl State {
     /// When the next batch is due; `None` while there is nothing to commit.
     pub(super) fn commit_due(&self, now: Time) -> Option<Time> {
@@ -70,7 +74,7 @@ impl State {
         let tells = !self.notices.is_empty() && self.partitions.values().any(|held| held.running);
         let at_once = tells || !self.unreadable.is_empty();
         let step = self.steps.iter().map(|staged| staged.due).min();
-        let full = self.staged.len() >= self.settings.commit_max;
+        let full = self.staged.len() >= self.settings.commit_max || self.steps.len() >= STEPS_AT_ONCE;
         let settle = self.settle_since.map(|since| since + self.settings.settle_interval);
         let standing = self.queue.next_standing_write(now);
         let due = [first, (at_once || full).then_some(now), step, settle, standing].into_iter().flatten().min()?;

@@ -13,12 +13,39 @@ use serde::{Deserialize, Serialize};
 /// What stands first is read most.
 #[derive(Serialize, Deserialize)]
 struct Packed<'a> {
-    check: Option<Check>,
+    since: Time,
+    check: Option<Due>,
     grave: Option<Grave>,
     #[serde(borrow)]
     published: Option<Facts<'a>>,
     sequence: u64,
-    since: Time,
+}
+
+/// A [`Check`], its time as [`Later`].
+#[derive(Serialize, Deserialize)]
+struct Due {
+    due: Later,
+    reason: CheckReason,
+}
+
+/// A time by its distance in milliseconds from [`Packed::since`], which is mostly near.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Later(i64);
+
+impl Later {
+    const fn new(time: Time, since: Time) -> Later {
+        Later(time.as_millis().wrapping_sub(since.as_millis()))
+    }
+
+    const fn time(self, since: Time) -> Time {
+        Time::from_millis(since.as_millis().wrapping_add(self.0))
+    }
+}
+
+impl Due {
+    const fn check(&self, since: Time) -> Check {
+        Check { due: self.due.time(since), reason: self.reason }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -27,7 +54,7 @@ struct Facts<'a> {
     aml_status: AmlStatus,
     risk: Risk,
     monitoring: Monitoring,
-    updated_at: Option<Time>,
+    updated_at: Option<Later>,
     /// Hashes, fingerprint and personal digest: they use all of their bits, and as varints would take a fifth more.
     #[serde(borrow)]
     bits: &'a [u8],
@@ -51,7 +78,7 @@ fn bits(published: &Published) -> Vec<u8> {
 }
 
 impl Facts<'_> {
-    fn published(&self) -> Option<Published> {
+    fn published(&self, since: Time) -> Option<Published> {
         let (hashes, rest) = self.bits.split_at_checked(HASHES)?;
         let (fingerprint, personal) = rest.split_first_chunk()?;
         let hashes = hashes.as_chunks().0;
@@ -65,7 +92,7 @@ impl Facts<'_> {
             risk: self.risk,
             monitoring: self.monitoring,
             retries: self.retries,
-            updated_at: self.updated_at,
+            updated_at: self.updated_at.map(|updated| updated.time(since)),
             hashes: std::array::from_fn(|field| hashes.get(field).map_or(0, |hash| u32::from_le_bytes(*hash))),
             fingerprint: u128::from_le_bytes(*fingerprint),
             personal,
@@ -83,14 +110,14 @@ pub(super) fn pack(entry: &Entry, to: Vec<u8>) -> Vec<u8> {
         aml_status: published.aml_status,
         risk: published.risk,
         monitoring: published.monitoring,
-        updated_at: published.updated_at,
+        updated_at: published.updated_at.map(|updated| Later::new(updated, entry.since)),
         bits: &bits,
         retries: published.retries,
         reading: published.reading,
         notices: published.notices,
     });
-    let packed =
-        Packed { check: entry.check, grave: entry.grave, published, sequence: entry.sequence, since: entry.since };
+    let check = entry.check.map(|check| Due { due: Later::new(check.due, entry.since), reason: check.reason });
+    let packed = Packed { since: entry.since, check, grave: entry.grave, published, sequence: entry.sequence };
     // Serialising into a Vec cannot fail: every type here has a fixed shape and no map.
     postcard::to_extend(&(packed, &entry.pending), to).unwrap_or_default()
 }
@@ -98,14 +125,16 @@ pub(super) fn pack(entry: &Entry, to: Vec<u8>) -> Vec<u8> {
 /// Reads what [`pack`] wrote, whatever stands behind it.
 pub(super) fn unpack(bytes: &[u8]) -> Option<Entry> {
     let ((packed, pending), _) = postcard::take_from_bytes::<(Packed<'_>, Option<Box<Pending>>)>(bytes).ok()?;
-    let Packed { check, grave, published, sequence, since } = packed;
-    let published = published.as_ref().and_then(Facts::published);
+    let Packed { since, check, grave, published, sequence } = packed;
+    let published = published.as_ref().and_then(|facts| facts.published(since));
+    let check = check.map(|due| due.check(since));
     Some(Entry { sequence, published, since, pending, check, grave })
 }
 
 /// When and why to look again, without reading the rest.
 pub(super) fn check(bytes: &[u8]) -> Option<Check> {
-    postcard::take_from_bytes::<Option<Check>>(bytes).ok()?.0
+    let ((since, due), _) = postcard::take_from_bytes::<(Time, Option<Due>)>(bytes).ok()?;
+    due.map(|due| due.check(since))
 }
 
 /// What tells whether a list row is known, without reading the rest.
@@ -149,7 +178,7 @@ pub(super) fn glance(bytes: &[u8]) -> Option<Glance> {
         Some(Shown {
             kyc_status: facts.kyc_status,
             risk: facts.risk,
-            updated_at: facts.updated_at,
+            updated_at: facts.updated_at.map(|updated| updated.time(packed.since)),
             aml_word: u32::from_le_bytes(*word),
         })
     };

@@ -10,7 +10,6 @@
 use super::packed::{Glance, check, glance, pack, unpack};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Slot;
 use models::{Check, Entry, Key, Time};
 use std::hash::BuildHasher;
 
@@ -30,6 +29,19 @@ pub(super) type Mark = u32;
 struct Page {
     bytes: Vec<u8>,
     dead: usize,
+}
+
+impl Page {
+    /// The records that live in it; `number`: which page it is.
+    fn records(&self, number: usize) -> impl Iterator<Item = (Place, Record<'_>)> {
+        let mut at = 0;
+        let all = std::iter::from_fn(move || {
+            let found = (at < self.bytes.len()).then(|| (Place::new(number, at), record(&self.bytes, at)))?;
+            at += found.1.length;
+            Some(found)
+        });
+        all.filter(|(_, record)| !record.key.is_empty())
+    }
 }
 
 /// Where a record is.
@@ -101,6 +113,15 @@ impl Store {
         glance(self.find(key)?)
     }
 
+    fn first(&self, mark: Mark) -> Option<&Place> {
+        self.index.iter_hash(spread(mark)).next()
+    }
+
+    /// The mark of a key, perhaps of none that is held, for [`bring_near`].
+    pub(super) fn mark_of(&self, key: &str) -> Mark {
+        mark_of(&self.hasher, key.as_bytes())
+    }
+
     fn find(&self, key: &str) -> Option<&[u8]> {
         let hash = spread(mark_of(&self.hasher, key.as_bytes()));
         let found = self.index.find(hash, |place| self.at(*place).key == key.as_bytes())?;
@@ -127,18 +148,14 @@ impl Store {
         {
             return;
         }
+        if known.is_none() && self.index.len() == self.index.capacity() {
+            self.grow();
+        }
         let new = self.append();
         let Store { hasher, index, pages, .. } = self;
-        let slot = index.entry(
-            hash,
-            |place| at(pages, *place).key == key,
-            |place| spread(mark_of(hasher, at(pages, *place).key)),
-        );
-        match slot {
-            Slot::Occupied(mut slot) => *slot.get_mut() = new,
-            Slot::Vacant(slot) => {
-                slot.insert(new);
-            }
+        match known.and_then(|old| index.find_mut(hash, |place| *place == old)) {
+            Some(place) => *place = new,
+            None => drop(index.insert_unique(hash, new, |place| hash_of(hasher, &at(pages, *place)))),
         }
         if let Some(old) = known {
             self.bury(old);
@@ -161,11 +178,25 @@ impl Store {
 
     /// Who is to be looked at again: project, mark, when and why.
     pub(super) fn all_checks(&self) -> impl Iterator<Item = (&str, Mark, Check)> {
-        self.index.iter().filter_map(|place| {
-            let record = self.at(*place);
+        self.records().filter_map(|(_, record)| {
             let project = std::str::from_utf8(record.key).ok()?.split('/').next()?;
             Some((project, mark_of(&self.hasher, record.key), check(record.entry)?))
         })
+    }
+
+    /// All records, as they lie: to follow the index would be to jump through all of the memory.
+    fn records(&self) -> impl Iterator<Item = (Place, Record<'_>)> {
+        self.pages.iter().enumerate().flat_map(|(number, page)| page.records(number))
+    }
+
+    /// Makes the index anew with more room.
+    fn grow(&mut self) {
+        let mut index = HashTable::with_capacity(self.index.len() + self.index.len() / 2 + 1);
+        for (place, record) in self.records() {
+            let hash = hash_of(&self.hasher, &record);
+            index.insert_unique(hash, place, |place| hash_of(&self.hasher, &self.at(*place)));
+        }
+        self.index = index;
     }
 
     fn at(&self, place: Place) -> Record<'_> {
@@ -211,6 +242,8 @@ impl Store {
                 self.pages.push(Page::default());
                 self.pages.len() - 1
             });
+            // All of it at once: memory that is not written to costs nothing, and growing would copy it again and again.
+            self.pages[self.open].bytes.reserve_exact(PAGE);
         }
         let page = &mut self.pages[self.open];
         let at = page.bytes.len();
@@ -237,23 +270,25 @@ impl Store {
             self.open = usize::MAX;
         }
         let old = std::mem::take(page);
-        let mut at = 0;
-        while at < old.bytes.len() {
-            let found = record(&old.bytes, at);
-            if !found.key.is_empty() {
-                self.scratch.clear();
-                self.scratch.extend_from_slice(&old.bytes[at..at + found.length]);
-                let (from, to) = (Place::new(number, at), self.append());
-                if let Some(place) =
-                    self.index.find_mut(spread(mark_of(&self.hasher, found.key)), |place| *place == from)
-                {
-                    *place = to;
-                }
+        for (from, found) in old.records(number) {
+            self.scratch.clear();
+            self.scratch.extend_from_slice(&old.bytes[from.at()..from.at() + found.length]);
+            let to = self.append();
+            if let Some(place) = self.index.find_mut(hash_of(&self.hasher, &found), |place| *place == from) {
+                *place = to;
             }
-            at += found.length;
         }
         self.free.push(number);
     }
+}
+
+/// Reads the first bytes of many records, so that whoever looks at one after the other next finds them near: one by one,
+/// each would be waited for by itself, and memory is what a walk over equal rows waits for most.
+pub(super) fn bring_near(wanted: &[(&Store, Mark)]) {
+    let mut places: Vec<(&Store, Place)> = Vec::with_capacity(wanted.len());
+    places.extend(wanted.iter().filter_map(|&(store, mark)| Some((store, *store.first(mark)?))));
+    let first = |(store, place): &(&Store, Place)| u32::from(store.pages[place.page()].bytes[place.at()]);
+    std::hint::black_box(places.iter().map(first).sum::<u32>());
 }
 
 fn at(pages: &[Page], place: Place) -> Record<'_> {
@@ -262,6 +297,10 @@ fn at(pages: &[Page], place: Place) -> Record<'_> {
 
 fn mark_of(hasher: &RandomState, key: &[u8]) -> Mark {
     hasher.hash_one(key) as Mark
+}
+
+fn hash_of(hasher: &RandomState, record: &Record<'_>) -> u64 {
+    spread(mark_of(hasher, record.key))
 }
 
 /// The table looks at the highest and the lowest bits.

@@ -1,11 +1,12 @@
 //! The list walks: which page is read next, what its rows lead to, and who asks for a walk before its time.
 
 use super::partition::Partition;
+use super::store::bring_near;
 use super::{State, Task};
 use crate::decision::WordHashes;
 use crate::metrics::{CLASSES, failure_word};
 use crate::sweep::{Backlog, PageRun, Step};
-use models::{Hint, Key, Lane, LookError, Page, ProjectId, Request, Time};
+use models::{Hint, Key, Lane, LookError, Page, ProjectId, Request, Row, SubmissionId, Time};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -46,10 +47,13 @@ impl State {
         let outcome = result.as_ref().map_or_else(failure_word, |_| "read");
         self.metrics.list_requests.with_label_values(&[project, outcome]).inc();
         self.record(project, probe, result.as_ref().err(), now);
+        if let Ok(page) = result {
+            self.bring_near(project, page);
+        }
         let known = Cell::new(0);
         let words = WordHashes::default();
         let (partitions, spread) = (&self.partitions, self.settings.partitioner.zip(self.total));
-        let equal = |key: &str, row: &models::Row| {
+        let equal = |key: &str, row: &Row| {
             let holds = |held: &Partition| held.running && held.knows(key, row, &words);
             let equal = match spread {
                 Some((partitioner, total)) => partitions.get(&partitioner(key.as_bytes(), total)).is_some_and(holds),
@@ -64,6 +68,18 @@ impl State {
             self.metrics.sweep_rows.with_label_values(&["unreadable"]).inc_by(page.unreadable as u64);
         }
         hints
+    }
+
+    fn bring_near(&self, project: &str, page: &Page) {
+        let Some((partitioner, total)) = self.settings.partitioner.zip(self.total) else { return };
+        let mut key = String::new();
+        let store = |(id, _): &(SubmissionId, Row)| {
+            key.clear();
+            key.extend([project, "/", id.as_str()]);
+            let entries = &self.partitions.get(&partitioner(key.as_bytes(), total))?.entries;
+            Some((entries, entries.mark_of(&key)))
+        };
+        bring_near(&page.rows.iter().filter_map(store).collect::<Vec<_>>());
     }
 
     /// Whether the hints of a page are durable. If so the walk's next position waits for its commit.

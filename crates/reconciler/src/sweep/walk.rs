@@ -70,10 +70,10 @@ pub(super) fn read(
     let mut text = String::new();
     let mut counts =
         Totals { pages: 1, rows: page.rows.len() as u64, unreadable: page.unreadable as u64, ..Totals::default() };
-    for (submission, row) in &page.rows {
-        // A row outside the walk's period is progress too: a list may show many of them before the first one inside.
-        let mark = mark("row", submission.as_str(), "");
-        met.extend(Some(mark).filter(|mark| !seen.contains(mark)));
+    // A row outside the walk's period is progress too: a list may show many of them before the first one inside.
+    let marks: Vec<u64> = page.rows.iter().map(|(submission, _)| mark("row", submission.as_str(), "")).collect();
+    met.extend(marks.iter().filter(|mark| !seen.contains(*mark)));
+    for ((submission, row), mark) in page.rows.iter().zip(marks) {
         if rows.insert(mark, row) == Some(row) || !takes(walk, row) {
             continue;
         }
