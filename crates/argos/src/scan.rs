@@ -252,8 +252,35 @@ mod tests {
     /// Pieces of JSON, and what is nearly JSON, in any order.
     fn pieces() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
-            "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"\":", "\\", "\\u00e9", "\\ud800", "\\x", "\u{e9}", "\u{7f}",
-            "\u{1f}", "\n", " ", "0", "01", "-", "1.5e+3", "1.", "e9", "true", "nul", "null", "false", "longer text",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"",
+            "\"a\"",
+            "\"\":",
+            "\\",
+            "\\u00e9",
+            "\\ud800",
+            "\\x",
+            "\u{e9}",
+            "\u{7f}",
+            "\u{1f}",
+            "\n",
+            " ",
+            "0",
+            "01",
+            "-",
+            "1.5e+3",
+            "1.",
+            "e9",
+            "true",
+            "nul",
+            "null",
+            "false",
+            "longer text",
         ]);
         prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
     }
