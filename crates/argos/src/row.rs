@@ -95,7 +95,7 @@ impl<'a> Usual<'a> {
         let row = Row {
             kyc_status,
             aml_vendor_status: vendor_status.and_then(meaning).map(|word| cleaned(word, MAX_WORD)),
-            risk: risk.and_then(meaning).map(|word| words::risk(word)),
+            risk: risk.and_then(meaning).map(words::risk),
             updated_at: later(updated_at.into_iter().flatten().find_map(time_of), || history.and_then(time_of)),
             created_at: created_at.and_then(time_of),
         };

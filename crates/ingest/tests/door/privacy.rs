@@ -31,7 +31,13 @@ async fn neither_bodies_nor_tokens_are_logged() {
     let body = r#"{"webhook_trigger":"approved","submission_id":"k3f9x1mes3ugzb","email":"minji.kim@example.com",
         "full_name":"Kim Minji","phoneNumber":"+821000000000"}"#;
     let sealed = r#"{"data":"Kim Minji"}"#;
-    for mode in [Mode::Accepting, Mode::Full, Mode::Failing, Mode::Absent] {
+    // Whether anybody wants a line is remembered by its place in the code, and a test beside this one that comes to that
+    // place just as this subscriber begins may have it remembered that nobody does. The second round asks anew.
+    let modes = [Mode::Accepting, Mode::Full, Mode::Failing, Mode::Absent];
+    for mode in modes.into_iter().chain(modes) {
+        if matches!(mode, Mode::Accepting) {
+            tracing::callsite::rebuild_interest_cache();
+        }
         server.set(mode);
         for body in [body, sealed, "Kim Minji", r#"{"submission_id":"Kim\u0007Minji"}"#] {
             server.ask(post(&format!("/webhooks/secret/{TOKEN}"), body)).await;
