@@ -156,13 +156,14 @@ impl Sweeper {
 
     /// Takes a page. The hints are to be made durable, also if there are none: then [`Sweeper::durable`] or
     /// [`Sweeper::not_durable`] follows. `None`: there is nothing more to do for this run; a failed page is read again
-    /// after a pause. `equal` says whether the ledger is known to hold all that a row shows.
+    /// after a pause. `equal` says whether the ledger is known to hold all that a row shows: its place
+    /// in the page, its key, itself.
     pub fn on_page(
         &mut self,
         run: &PageRun,
         result: &Result<Page, LookError>,
         now: Time,
-        equal: impl Fn(&str, &Row) -> bool,
+        equal: impl Fn(usize, &str, &Row) -> bool,
     ) -> Option<Vec<(Key, Hint)>> {
         self.projects.get_mut(&run.project)?.on_page(run.stamp, result, now, equal)
     }

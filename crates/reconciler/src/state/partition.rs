@@ -1,7 +1,7 @@
 //! One partition: its entries, its unsettled offsets, its timers, and the work on its keys.
 
 use super::hints::{is_equal, is_set_aside, waits};
-use super::store::Store;
+use super::store::{Mark, Store};
 use super::timers::Timers;
 use crate::decision::{Wake, WordHashes};
 use crate::queue::Class;
@@ -85,13 +85,18 @@ impl Partition {
         self.bulk = Window::default();
     }
 
+    /// Whether a key has an entry or work here.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.work.contains_key(key) || self.entries.glance(key, self.entries.mark(key)).is_some()
+    }
+
     /// Whether a list row needs no hint: it shows what the entry holds, or a look that has not begun waits anyway, in the
     /// queue or in the ledger.
-    pub(super) fn knows(&self, key: &str, row: &Row, words: &WordHashes) -> bool {
+    pub(super) fn knows(&self, (key, mark): (&str, Mark), row: &Row, words: &WordHashes) -> bool {
         if self.work.get(key).is_some_and(|work| matches!(work.phase, Phase::Queued(_))) {
             return true;
         }
-        let Some(entry) = self.entries.glance(key) else { return false };
+        let Some(entry) = self.entries.glance(key, mark) else { return false };
         let is_set_aside =
             || Key::parse(key).ok().and_then(|key| self.entries.get(&key)).is_some_and(|entry| is_set_aside(&entry));
         is_equal(&entry, row, words) || (entry.check.is_some_and(waits) && is_set_aside())
@@ -107,7 +112,8 @@ impl Partition {
     /// An entry became durable.
     pub(super) fn apply(&mut self, key: &Key, entry: Option<&Entry>) {
         let parked = |check: Option<CheckReason>| isize::from(check == Some(CheckReason::Parked));
-        let before = self.entries.glance(key.as_str()).and_then(|entry| entry.check);
+        let mark = self.entries.mark(key.as_str());
+        let before = self.entries.glance(key.as_str(), mark).and_then(|entry| entry.check);
         let change = parked(entry.and_then(|entry| entry.check).map(|check| check.reason)) - parked(before);
         if self.running && change != 0 {
             count(&mut self.parked, key.project(), change);
@@ -117,7 +123,7 @@ impl Partition {
         if self.running
             && let Some(check) = entry.check
         {
-            self.timers.insert(check.due, self.entries.mark(key));
+            self.timers.insert(check.due, mark);
         }
     }
 

@@ -21,6 +21,8 @@ const UNIT: usize = 1 << UNIT_BITS;
 const UNIT_BITS: u32 = 2;
 /// Before key and entry: how long the record is, in units, and how long its key, which is 0 for a dead one.
 const HEADER: usize = 3;
+/// What a record may be longer than its entry needs.
+const SPARE: usize = 2 * UNIT;
 
 /// The hash by which a timer finds its entry: two entries may share one.
 pub(super) type Mark = u32;
@@ -100,36 +102,31 @@ impl Store {
         *self = Store::default();
     }
 
-    pub(super) fn mark(&self, key: &Key) -> Mark {
-        mark_of(&self.hasher, key.as_str().as_bytes())
+    /// The mark of a key, whether or not it is here.
+    pub(super) fn mark(&self, key: &str) -> Mark {
+        mark_of(&self.hasher, key.as_bytes())
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Entry> {
-        unpack(self.find(key.as_str())?)
+        unpack(self.find(key.as_str(), self.mark(key.as_str()))?)
     }
 
-    /// What is said of it at a glance.
-    pub(super) fn glance(&self, key: &str) -> Option<Glance> {
-        glance(self.find(key)?)
+    /// What is said of it at a glance. `mark` is the key's.
+    pub(super) fn glance(&self, key: &str, mark: Mark) -> Option<Glance> {
+        glance(self.find(key, mark)?)
     }
 
     fn first(&self, mark: Mark) -> Option<&Place> {
         self.index.iter_hash(spread(mark)).next()
     }
 
-    /// The mark of a key, perhaps of none that is held, for [`bring_near`].
-    pub(super) fn mark_of(&self, key: &str) -> Mark {
-        mark_of(&self.hasher, key.as_bytes())
-    }
-
-    fn find(&self, key: &str) -> Option<&[u8]> {
-        let hash = spread(mark_of(&self.hasher, key.as_bytes()));
-        let found = self.index.find(hash, |place| self.at(*place).key == key.as_bytes())?;
+    fn find(&self, key: &str, mark: Mark) -> Option<&[u8]> {
+        let found = self.index.find(spread(mark), |place| self.at(*place).key == key.as_bytes())?;
         Some(self.at(*found).entry)
     }
 
     pub(super) fn remove(&mut self, key: &Key) {
-        let hash = spread(self.mark(key));
+        let hash = spread(self.mark(key.as_str()));
         let Store { index, pages, .. } = self;
         let found = index.find_entry(hash, |place| at(pages, *place).key == key.as_str().as_bytes());
         if let Ok(found) = found {
@@ -139,7 +136,7 @@ impl Store {
     }
 
     pub(super) fn insert(&mut self, key: &Key, entry: &Entry) {
-        let hash = spread(self.mark(key));
+        let hash = spread(self.mark(key.as_str()));
         let key = key.as_str().as_bytes();
         self.make(key, entry);
         let known = self.index.find(hash, |place| self.at(*place).key == key).copied();
@@ -211,23 +208,26 @@ impl Store {
         bytes.extend(key);
         bytes = pack(entry, bytes);
         bytes.resize(bytes.len().next_multiple_of(UNIT), 0);
-        let units = ((bytes.len() / UNIT) as u16).to_le_bytes();
-        bytes[..2].copy_from_slice(&units);
+        let length = units(bytes.len());
+        bytes[..2].copy_from_slice(&length);
         self.scratch = bytes;
     }
 
-    /// Puts `scratch` where a record of the same key is, if it fits; what is left over is dead.
+    /// Puts `scratch` where a record of the same key is, if it fits; what is left over is dead, or kept if it is little:
+    /// an entry that is now a byte shorter and now longer stays where it is.
     fn replace(&mut self, place: Place) -> bool {
         let (old, new) = (self.at(place).length, self.scratch.len());
         if new > old {
             return false;
         }
         let page = &mut self.pages[place.page()];
-        page.bytes[place.at()..place.at() + new].copy_from_slice(&self.scratch);
-        if new < old {
-            let rest = &mut page.bytes[place.at() + new..place.at() + old];
-            let units = (((old - new) / UNIT) as u16).to_le_bytes();
-            rest[..HEADER].copy_from_slice(&[units[0], units[1], 0]);
+        let record = &mut page.bytes[place.at()..place.at() + old];
+        record[..new].copy_from_slice(&self.scratch);
+        if old - new <= SPARE {
+            record[..2].copy_from_slice(&units(old));
+        } else {
+            let [first, second] = units(old - new);
+            record[new..new + HEADER].copy_from_slice(&[first, second, 0]);
             page.dead += old - new;
             self.tidy(place.page());
         }
@@ -284,9 +284,8 @@ impl Store {
 
 /// Reads the first bytes of many records, so that whoever looks at one after the other next finds them near: one by one,
 /// each would be waited for by itself, and memory is what a walk over equal rows waits for most.
-pub(super) fn bring_near(wanted: &[(&Store, Mark)]) {
-    let mut places: Vec<(&Store, Place)> = Vec::with_capacity(wanted.len());
-    places.extend(wanted.iter().filter_map(|&(store, mark)| Some((store, *store.first(mark)?))));
+pub(super) fn bring_near<'a>(wanted: impl Iterator<Item = (&'a Store, Mark)>) {
+    let places: Vec<(&Store, Place)> = wanted.filter_map(|(store, mark)| Some((store, *store.first(mark)?))).collect();
     let first = |(store, place): &(&Store, Place)| u32::from(store.pages[place.page()].bytes[place.at()]);
     std::hint::black_box(places.iter().map(first).sum::<u32>());
 }
@@ -297,6 +296,11 @@ fn at(pages: &[Page], place: Place) -> Record<'_> {
 
 fn mark_of(hasher: &RandomState, key: &[u8]) -> Mark {
     hasher.hash_one(key) as Mark
+}
+
+/// A length as a record begins with it.
+fn units(length: usize) -> [u8; 2] {
+    ((length / UNIT) as u16).to_le_bytes()
 }
 
 fn hash_of(hasher: &RandomState, record: &Record<'_>) -> u64 {
@@ -353,20 +357,32 @@ mod tests {
             prop_assert_eq!(store.len(), plain.len());
             for number in 0..40 {
                 prop_assert_eq!(store.get(&key(number)), plain.get(&number).cloned());
-                let glance = store.glance(key(number).as_str());
+                let glance = store.glance(key(number).as_str(), store.mark(key(number).as_str()));
                 prop_assert_eq!(glance, plain.get(&number).map(Glance::from));
             }
             let mut due: Vec<_> = store.all_checks().map(|(_, mark, check)| (check.due, mark)).collect();
             let mut expected: Vec<_> =
-                plain.iter().filter_map(|(number, entry)| Some((entry.check?.due, store.mark(&key(*number))))).collect();
+                plain.iter().filter_map(|(number, entry)| Some((entry.check?.due, store.mark(key(*number).as_str())))).collect();
             due.sort_unstable();
             expected.sort_unstable();
             prop_assert_eq!(due, expected);
             for (number, entry) in &plain {
-                let found = store.due(store.mark(&key(*number)), Time::from_millis(50)).any(|(_, found)| found == key(*number));
+                let found = store.due(store.mark(key(*number).as_str()), Time::from_millis(50)).any(|(_, found)| found == key(*number));
                 prop_assert_eq!(found, entry.check.is_some_and(|check| check.due <= Time::from_millis(50)));
             }
         }
+    }
+
+    #[test]
+    fn an_entry_that_is_a_byte_longer_at_times_stays_in_its_place() {
+        let mut store = Store::default();
+        let sized = |sequence| Entry { sequence, ..entry(0, None) };
+        for sequence in (0..1_000).map(|round| if round % 2 == 0 { 1 << 40 } else { 1 }) {
+            store.insert(&key(1), &sized(sequence));
+            assert_eq!(store.get(&key(1)), Some(sized(sequence)));
+        }
+        let [page] = &store.pages[..] else { panic!("one page") };
+        assert_eq!((page.bytes.len(), page.dead), (store.records().map(|(_, record)| record.length).sum(), 0));
     }
 
     #[test]

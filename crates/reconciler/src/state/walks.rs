@@ -1,13 +1,15 @@
 //! The list walks: which page is read next, what its rows lead to, and who asks for a walk before its time.
 
 use super::partition::Partition;
-use super::store::bring_near;
+use super::store::{Mark, bring_near};
 use super::{State, Task};
 use crate::decision::WordHashes;
+use crate::inquiry::Partitioner;
 use crate::metrics::{CLASSES, failure_word};
 use crate::sweep::{Backlog, PageRun, Step};
 use models::{Hint, Key, Lane, LookError, Page, ProjectId, Request, Row, SubmissionId, Time};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A step of a walk that waits for its commit.
@@ -47,18 +49,12 @@ impl State {
         let outcome = result.as_ref().map_or_else(failure_word, |_| "read");
         self.metrics.list_requests.with_label_values(&[project, outcome]).inc();
         self.record(project, probe, result.as_ref().err(), now);
-        if let Ok(page) = result {
-            self.bring_near(project, page);
-        }
+        let spread = self.settings.partitioner.zip(self.total);
+        let near = result.as_ref().map_or_else(|_| Vec::new(), |page| near(&self.partitions, spread, project, page));
         let known = Cell::new(0);
         let words = WordHashes::default();
-        let (partitions, spread) = (&self.partitions, self.settings.partitioner.zip(self.total));
-        let equal = |key: &str, row: &Row| {
-            let holds = |held: &Partition| held.running && held.knows(key, row, &words);
-            let equal = match spread {
-                Some((partitioner, total)) => partitions.get(&partitioner(key.as_bytes(), total)).is_some_and(holds),
-                None => partitions.values().any(holds),
-            };
+        let equal = |at: usize, key: &str, row: &Row| {
+            let equal = near[at].iter().any(|(held, mark)| held.running && held.knows((key, *mark), row, &words));
             known.set(known.get() + u64::from(equal));
             equal
         };
@@ -68,18 +64,6 @@ impl State {
             self.metrics.sweep_rows.with_label_values(&["unreadable"]).inc_by(page.unreadable as u64);
         }
         hints
-    }
-
-    fn bring_near(&self, project: &str, page: &Page) {
-        let Some((partitioner, total)) = self.settings.partitioner.zip(self.total) else { return };
-        let mut key = String::new();
-        let store = |(id, _): &(SubmissionId, Row)| {
-            key.clear();
-            key.extend([project, "/", id.as_str()]);
-            let entries = &self.partitions.get(&partitioner(key.as_bytes(), total))?.entries;
-            Some((entries, entries.mark_of(&key)))
-        };
-        bring_near(&page.rows.iter().filter_map(store).collect::<Vec<_>>());
     }
 
     /// Whether the hints of a page are durable. If so the walk's next position waits for its commit.
@@ -204,4 +188,26 @@ impl State {
         let due = self.partitions.values().filter(|held| held.running).map(|held| held.timers.due(now).count());
         self.metrics.recheck_due.set(due.sum::<usize>() as i64);
     }
+}
+
+/// Where the entries of a page's rows are, if they are here, and their marks; and brings them near.
+fn near<'a>(
+    partitions: &'a BTreeMap<i32, Partition>,
+    spread: Option<(Partitioner, i32)>,
+    project: &str,
+    page: &Page,
+) -> Vec<Option<(&'a Partition, Mark)>> {
+    let mut key = String::new();
+    let home = |(id, _): &(SubmissionId, Row)| {
+        key.clear();
+        key.extend([project, "/", id.as_str()]);
+        let held = match spread {
+            Some((partitioner, total)) => partitions.get(&partitioner(key.as_bytes(), total)),
+            None => partitions.values().find(|held| held.has(&key)),
+        }?;
+        Some((held, held.entries.mark(&key)))
+    };
+    let near: Vec<_> = page.rows.iter().map(home).collect();
+    bring_near(near.iter().flatten().map(|(held, mark)| (&held.entries, *mark)));
+    near
 }

@@ -197,7 +197,7 @@ impl Project {
         run: Stamp,
         result: &Result<Page, LookError>,
         now: Time,
-        equal: impl Fn(&str, &Row) -> bool,
+        equal: impl Fn(usize, &str, &Row) -> bool,
     ) -> Option<Vec<(Key, Hint)>> {
         let under = self.page.as_mut().filter(|under| under.stamp == run && matches!(under.phase, Phase::Asked))?;
         let slot = &mut self.slots[under.sweep as usize];

@@ -83,7 +83,7 @@ fn begin(sweeper: &mut Sweeper, millis: i64) -> PageRun {
 
 /// One page from asking to the staged step.
 fn stage(sweeper: &mut Sweeper, run: &PageRun, answer: &Result<Page, LookError>, millis: i64) -> Step {
-    sweeper.on_page(run, answer, at(millis), |_, _| false).expect("a page that was read");
+    sweeper.on_page(run, answer, at(millis), |_, _, _| false).expect("a page that was read");
     sweeper.durable(run, Backlog::default(), at(millis)).expect("a step")
 }
 

@@ -62,7 +62,7 @@ pub(super) fn read(
     page: &Page,
     (seen, stalled_after): (&Seen, u32),
     now: Time,
-    equal: impl Fn(&str, &Row) -> bool,
+    equal: impl Fn(usize, &str, &Row) -> bool,
 ) -> (Read, Vec<(Key, Hint)>) {
     let mut met = Vec::with_capacity(page.rows.len() + 1);
     let mut hints: Vec<(Key, Hint)> = Vec::new();
@@ -73,13 +73,13 @@ pub(super) fn read(
     // A row outside the walk's period is progress too: a list may show many of them before the first one inside.
     let marks: Vec<u64> = page.rows.iter().map(|(submission, _)| mark("row", submission.as_str(), "")).collect();
     met.extend(marks.iter().filter(|mark| !seen.contains(*mark)));
-    for ((submission, row), mark) in page.rows.iter().zip(marks) {
+    for (at, ((submission, row), mark)) in page.rows.iter().zip(marks).enumerate() {
         if rows.insert(mark, row) == Some(row) || !takes(walk, row) {
             continue;
         }
         text.clear();
         text.extend([of.project.as_str(), "/", submission.as_str()]);
-        if equal(&text, row) {
+        if equal(at, &text, row) {
             counts.equal += 1;
         } else {
             counts.hinted += 1;

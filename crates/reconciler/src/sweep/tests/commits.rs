@@ -54,7 +54,7 @@ fn a_backfill_walks_its_period_once_and_one_that_waits_is_widened() {
     let run = begin(&mut sweeper, 2);
     assert_eq!((run.sweep, run.query.from, run.query.to), (Sweep::Backfill, Some(at(-9 * DAY)), Some(at(-2 * DAY))));
     let answer = Ok(Page { rows: rows(&[("a", Some(-5 * DAY))]), next: None, unreadable: 0 });
-    let hints = sweeper.on_page(&run, &answer, at(2), |_, _| false).unwrap();
+    let hints = sweeper.on_page(&run, &answer, at(2), |_, _, _| false).unwrap();
     assert_eq!((hints[0].1.source, hints[0].1.claim.trigger.as_str()), (Source::Backfill, "backfill"));
     let while_walking = sweeper.request(&backfill(3, -DAY, HOUR), at(3)).unwrap();
     let step = sweeper.durable(&run, Backlog::default(), at(4)).unwrap();
@@ -95,7 +95,7 @@ fn what_belongs_to_an_assignment_that_is_over_is_void() {
     assert_eq!(sweeper.begin(&acme(), at(1)), None);
     assert_eq!(sweeper.request(&full_sweep(0), at(1)), None);
     sweeper.start();
-    assert_eq!(sweeper.on_page(&run, &page(&["a"], None), at(2), |_, _| false), None);
+    assert_eq!(sweeper.on_page(&run, &page(&["a"], None), at(2), |_, _, _| false), None);
 
     let run = begin(&mut sweeper, 3);
     let staged = stage(&mut sweeper, &run, &page(&["a"], None), 3);
@@ -127,7 +127,7 @@ fn an_aborted_step_takes_what_was_built_on_it_along_and_its_page_is_read_again()
     let behind = begin(&mut sweeper, 1);
     sweeper.aborted(&paged);
     assert!(!sweeper.is_current(&paged) && !sweeper.is_current(&asked));
-    assert_eq!(sweeper.on_page(&behind, &page(&["b"], Some("2")), at(1), |_, _| false), None, "void as well");
+    assert_eq!(sweeper.on_page(&behind, &page(&["b"], Some("2")), at(1), |_, _, _| false), None, "void as well");
     sweeper.committed(&asked);
     assert_eq!(sweeper.memo(&acme(), Sweep::Full), Some(&SweepMemo::default()));
     assert_eq!(begin(&mut sweeper, 2).query.cursor, None, "the same page");
@@ -138,7 +138,7 @@ fn hints_that_are_not_durable_have_their_page_read_again_after_a_pause() {
     let mut sweeper = sweeper(rules());
     turn(&mut sweeper, &page(&["a"], Some("1")), 0);
     let run = begin(&mut sweeper, 1);
-    sweeper.on_page(&run, &page(&["b"], Some("2")), at(1), |_, _| false).unwrap();
+    sweeper.on_page(&run, &page(&["b"], Some("2")), at(1), |_, _, _| false).unwrap();
     sweeper.not_durable(&run, at(1));
     assert_eq!(sweeper.durable(&run, Backlog::default(), at(1)), None);
     assert_eq!(sweeper.next_due(at(1)), Some(at(1 + SECOND)));

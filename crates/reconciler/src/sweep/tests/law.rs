@@ -213,7 +213,7 @@ impl World {
             return self.crash();
         }
         let answer = self.answer(&run.query, twist);
-        let is_equal = |key: &str, _: &Row| key.split_once('/').is_some_and(|(_, id)| id.starts_with('3'));
+        let is_equal = |_: usize, key: &str, _: &Row| key.split_once('/').is_some_and(|(_, id)| id.starts_with('3'));
         let now = at(self.now);
         let Some(hints) = self.sweeper.on_page(&run, &answer, now, is_equal) else { return };
         match twist {

@@ -18,7 +18,7 @@ fn rows_outside_the_period_are_passed_over_and_a_row_without_age_is_taken() {
         ("ageless", None),
     ]);
     let answer = Ok(Page { rows: shown, next: None, unreadable: 3 });
-    let hints = sweeper.on_page(&run, &answer, at(9), |key, _| key.ends_with("/equal")).unwrap();
+    let hints = sweeper.on_page(&run, &answer, at(9), |_, key, _| key.ends_with("/equal")).unwrap();
     let ids: Vec<_> = hints.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(ids, ["acme/first", "acme/last", "acme/ageless"]);
     let step = sweeper.durable(&run, Backlog::default(), at(9)).unwrap();
@@ -32,7 +32,7 @@ fn a_hint_carries_the_row_claims_nothing_and_has_the_same_id_when_the_page_is_re
     turn(&mut sweeper, &page(&["x"], Some("1")), 0);
     let mut read = |millis, answer: &Result<Page, LookError>| {
         let run = begin(&mut sweeper, millis);
-        let hints = sweeper.on_page(&run, answer, at(millis), |_, _| false).unwrap();
+        let hints = sweeper.on_page(&run, answer, at(millis), |_, _, _| false).unwrap();
         sweeper.not_durable(&run, at(millis));
         hints.into_iter().map(|(_, hint)| hint).collect::<Vec<_>>()
     };
@@ -56,7 +56,7 @@ fn failures_back_off_and_the_cursor_stays() {
     let mut fail = |error: LookError| {
         let run = begin(&mut sweeper, now);
         assert_eq!(run.query.cursor, cursor("1"));
-        assert_eq!(sweeper.on_page(&run, &Err(error), at(now), |_, _| false), None);
+        assert_eq!(sweeper.on_page(&run, &Err(error), at(now), |_, _, _| false), None);
         let due = sweeper.next_due(at(now)).unwrap();
         let pause = due.since(at(now)).as_secs();
         now = due.as_millis() - START;
@@ -87,7 +87,7 @@ fn a_page_that_cannot_be_read_holds_up_its_own_walk_only_and_ends_it_after_ten()
         }
         assert_eq!((run.sweep, run.query.cursor.clone()), (Sweep::Full, cursor("bad")));
         let answer = Err(LookError::Unreadable("nonsense".to_owned()));
-        let hints = sweeper.on_page(&run, &answer, at(now), |_, _| false);
+        let hints = sweeper.on_page(&run, &answer, at(now), |_, _, _| false);
         assert_eq!(hints, (attempt == 10).then(Vec::new), "attempt {attempt}");
         if attempt == 10 {
             let step = sweeper.durable(&run, Backlog::default(), at(now)).unwrap();
@@ -167,7 +167,7 @@ fn progress_is_told_once_an_interval_with_what_waits() {
         .collect();
     assert_eq!(told, [1, 0, 0, 1, 0, 1], "first its start");
     let run = begin(&mut sweeper, HOUR);
-    sweeper.on_page(&run, &page(&["z"], Some("z")), at(HOUR), |_, _| true).unwrap();
+    sweeper.on_page(&run, &page(&["z"], Some("z")), at(HOUR), |_, _, _| true).unwrap();
     let backlog = Backlog { waiting: 7, takes: Duration::from_secs(90) };
     let step = sweeper.durable(&run, backlog, at(HOUR)).unwrap();
     let totals = Totals { pages: 7, rows: 7, hinted: 6, equal: 1, unreadable: 0 };
