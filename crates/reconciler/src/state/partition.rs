@@ -87,7 +87,7 @@ impl Partition {
 
     /// Whether a key has an entry or work here.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.work.contains_key(key) || self.entries.glance(key, self.entries.mark(key)).is_some()
+        self.work.contains_key(key) || self.entries.has(key)
     }
 
     /// Whether a list row needs no hint: it shows what the entry holds, or a look that has not begun waits anyway, in the

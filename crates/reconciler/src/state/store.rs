@@ -111,6 +111,10 @@ impl Store {
         unpack(self.find(key.as_str(), self.mark(key.as_str()))?)
     }
 
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.find(key, self.mark(key)).is_some()
+    }
+
     /// What is said of it at a glance. `mark` is the key's.
     pub(super) fn glance(&self, key: &str, mark: Mark) -> Option<Glance> {
         glance(self.find(key, mark)?)
