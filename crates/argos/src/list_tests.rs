@@ -64,6 +64,7 @@ fn any_row() -> impl Strategy<Value = String> {
         r#"" N/A ""#,
         r#""approved""#,
         r#""Rejected""#,
+        "\"approved\n\"",
         r#""Deleted Submission""#,
         r#""deleted\u005fsubmission""#,
         r#""\ud800""#,
@@ -102,6 +103,7 @@ fn any_row() -> impl Strategy<Value = String> {
         "userid",
         "email",
         "\\ud800",
+        "status\n",
     ]);
     let members = prop::collection::vec((name, value), 0..7);
     members.prop_map(|members| {

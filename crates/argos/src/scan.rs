@@ -86,8 +86,12 @@ impl<'a> Scan<'a> {
         self.take(b'"')?;
         let start = self.at;
         self.skip_plain();
+        // No white space is passed over here: a line that ends inside of a string is no JSON.
+        if self.byte() != Some(b'"') {
+            return Err(Unusual);
+        }
         let inside = self.text.get(start..self.at).ok_or(Unusual)?;
-        self.take(b'"')?;
+        self.at += 1;
         Ok(inside)
     }
 
@@ -300,6 +304,14 @@ mod tests {
             prop_assert_eq!(scan.at, quoted.len());
             let plain = (!quoted.contains('\\')).then_some(&*text);
             prop_assert_eq!(Scan::new(&whole).string().ok(), plain);
+        }
+    }
+
+    #[test]
+    fn a_string_does_not_go_over_the_end_of_a_line() {
+        for text in ["\"a\n\"", "\"a\t \"", "\"a", "\"a\\\"", "\"\r\""] {
+            assert_eq!(Scan::new(text).string(), Err(Unusual), "{text:?}");
+            assert!(!is_json(&format!("[{text}]")) && Scan::new(text).text().is_err(), "{text:?}");
         }
     }
 
