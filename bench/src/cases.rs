@@ -4,6 +4,7 @@ use crate::bodies;
 use argos::reader::Reader;
 use argos::{DigestKey, Policy as Shown};
 use models::{Batch, CheckReason, Entry, Hint, Key, LedgerEvent, ProjectId, Time, Truth, Write};
+use publisher::partition::partition_of;
 use publisher::record::{self, Topic};
 use reconciler::budget::ProjectBudget;
 use reconciler::decision::{self, Case, Decision, Wake};
@@ -145,24 +146,28 @@ fn page() -> Box<dyn FnMut()> {
     })
 }
 
-/// A state that holds `count` entries on each of so many partitions, each as its row shows it.
+/// A state that holds `count` entries, each as its row shows it and on the partition of its key.
 pub fn filled(partitions: i32, count: usize) -> State {
     let budget = ProjectBudget { per_second: 1e9, per_day: u64::MAX, deletions_per_hour: 1, cost: 1 };
     let rules = ProjectRules { policy: policy(), budget, sweeps: SweepRules::default() };
     let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
     let projects = HashMap::from([(PROJECT.to_owned(), rules)]);
-    let mut state = State::new(Settings::default(), projects, fastrand::Rng::with_seed(1), metrics, NOW);
+    let settings = Settings { partitioner: Some(partition_of), ..Settings::default() };
+    let mut state = State::new(settings, projects, fastrand::Rng::with_seed(1), metrics, NOW);
     let project = ProjectId::new(PROJECT).expect("a project");
     let mut rng = fastrand::Rng::with_seed(2);
-    for partition in 0..partitions {
+    let key = |number: &usize| {
+        let id = models::SubmissionId::new(&bodies::id(*number)).expect("an id");
+        Key::new(&project, &id)
+    };
+    let mut spread: Vec<Vec<usize>> = vec![Vec::new(); partitions as usize];
+    for number in 0..count {
+        spread[partition_of(key(&number).as_str().as_bytes(), partitions) as usize].push(number);
+    }
+    for (partition, numbers) in (0..partitions).zip(spread) {
         state.on_event(LedgerEvent::Assigned { partition, epoch: 1, fresh: true }, NOW);
-        let numbers: Vec<usize> = (0..count).map(|number| number * partitions as usize + partition as usize).collect();
         for chunk in numbers.chunks(PAGE) {
-            let named = chunk.iter().map(|number| {
-                let id = models::SubmissionId::new(&bodies::id(*number)).expect("an id");
-                (Key::new(&project, &id), Some(distinct(&mut rng)))
-            });
-            let entries = named.collect();
+            let entries = chunk.iter().map(|number| (key(number), Some(distinct(&mut rng)))).collect();
             state.on_event(LedgerEvent::Entries { partition, epoch: 1, entries }, NOW);
         }
         state.on_event(LedgerEvent::Ready { partition, epoch: 1, live: 0, bulk: 0, of: partitions }, NOW);
@@ -194,7 +199,7 @@ pub fn distinct(rng: &mut fastrand::Rng) -> Entry {
 /// A page of a walk, read again and again.
 fn equal_rows() -> Box<dyn FnMut()> {
     const PARTITIONS: i32 = 12;
-    let mut state = filled(PARTITIONS, 100);
+    let mut state = filled(PARTITIONS, 1_200);
     let page = argos::list::decode_page(bodies::page(0..PAGE).as_bytes()).expect("a page");
     let (result, mut now) = (Ok(page), NOW);
     Box::new(move || {

@@ -5,7 +5,7 @@ fn main() {
     let partitions = 12;
     drop(bench::cases::filled(1, 1));
     let before = resident();
-    let state = bench::cases::filled(partitions, count / partitions as usize);
+    let state = bench::cases::filled(partitions, count);
     let after = resident();
     let key = "acme/".len() + bench::bodies::id(0).len();
     let each = (after.saturating_sub(before)) as f64 / count as f64;

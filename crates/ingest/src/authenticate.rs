@@ -256,7 +256,7 @@ pub struct Admission<'a> {
 
 impl Admission<'_> {
     /// Checks the methods that sign the body, over its raw bytes, and names all methods that passed.
-    pub fn verify(self, body: &[u8]) -> Result<Passed, Refused> {
+    pub fn verify(&self, body: &[u8]) -> Result<Passed, Refused> {
         let mut passed = Passed { methods: self.passed, signature: None };
         for presented in self.presented.iter().flatten() {
             passed.signature = Some(presented.covering(body).ok_or(BadSignature::Wrong)?);

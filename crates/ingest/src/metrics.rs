@@ -7,7 +7,7 @@
 //! the drop of the `Visit` if the caller left before.
 
 use crate::rejection::Rejection;
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use std::time::Duration;
 
 /// Stands for every project that is not configured, so that callers cannot make up label values. No project can have
@@ -28,6 +28,7 @@ const ACK_BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
 #[derive(Clone, Debug)]
 pub struct Metrics {
     webhooks: IntCounterVec,
+    unknown: Outcomes,
     ack_seconds: Histogram,
     unauthenticated: IntGaugeVec,
     repeats: IntCounterVec,
@@ -77,18 +78,19 @@ impl Metrics {
         registry.register(Box::new(unauthenticated.clone()))?;
         registry.register(Box::new(requests_in_flight.clone()))?;
         registry.register(Box::new(bytes_in_flight.clone()))?;
-        Ok(Metrics { webhooks, ack_seconds, unauthenticated, repeats, requests_in_flight, bytes_in_flight })
+        let unknown = Outcomes::of(&webhooks, UNKNOWN_PROJECT, &[Rejection::NotFound.outcome(), ABANDONED]);
+        Ok(Metrics { webhooks, unknown, ack_seconds, unauthenticated, repeats, requests_in_flight, bytes_in_flight })
     }
 
     /// Makes a project's series exist from the start, so that the first refusal shows as an increase.
-    pub fn declare(&self, project: &str, unauthenticated: bool) {
-        let rejections = Rejection::ALL.iter().map(|rejection| rejection.outcome());
-        for outcome in rejections.chain([ACCEPTED, IGNORED, ABANDONED]) {
-            self.webhooks.with_label_values(&[project, outcome]).inc_by(0);
-        }
+    /// Gives what its requests are counted by.
+    pub fn declare(&self, project: &str, unauthenticated: bool) -> Outcomes {
         self.unauthenticated.with_label_values(&[project]).set(i64::from(unauthenticated));
         self.repeats.with_label_values(&[project]).inc_by(0);
         self.in_flight(project).iter().for_each(|gauge| gauge.set(0));
+        let rejections = Rejection::ALL.iter().map(|rejection| rejection.outcome());
+        let outcomes: Vec<_> = [ACCEPTED, IGNORED, ABANDONED].into_iter().chain(rejections).collect();
+        Outcomes::of(&self.webhooks, project, &outcomes)
     }
 
     /// What a project has under way: requests and bytes.
@@ -103,7 +105,7 @@ impl Metrics {
 
     /// Starts the count of one request.
     pub(crate) fn begin(&self) -> Visit<'_> {
-        Visit { metrics: self, project: UNKNOWN_PROJECT, outcome: ABANDONED }
+        Visit { outcomes: &self.unknown, outcome: ABANDONED }
     }
 
     /// Notes how long an accepted webhook took.
@@ -112,17 +114,33 @@ impl Metrics {
     }
 }
 
+/// The counters of one project, one for each outcome: found by their labels once, not with each request.
+#[derive(Clone, Debug)]
+pub struct Outcomes(Vec<(&'static str, IntCounter)>);
+
+impl Outcomes {
+    fn of(webhooks: &IntCounterVec, project: &str, outcomes: &[&'static str]) -> Outcomes {
+        let counter = |outcome: &&'static str| (*outcome, webhooks.with_label_values(&[project, *outcome]));
+        Outcomes(outcomes.iter().map(counter).collect())
+    }
+
+    fn count(&self, outcome: &'static str) {
+        let counter = self.0.iter().find(|(word, _)| *word == outcome);
+        debug_assert!(counter.is_some(), "{outcome} is not declared");
+        counter.inspect(|(_, counter)| counter.inc());
+    }
+}
+
 /// One request, counted when it is dropped: under the outcome it ended with, else as [`ABANDONED`].
 pub(crate) struct Visit<'a> {
-    metrics: &'a Metrics,
-    project: &'a str,
+    outcomes: &'a Outcomes,
     outcome: &'static str,
 }
 
 impl<'a> Visit<'a> {
-    /// Sets the project; it must be a configured one.
-    pub(crate) fn at(&mut self, project: &'a str) {
-        self.project = project;
+    /// Sets the project.
+    pub(crate) fn at(&mut self, outcomes: &'a Outcomes) {
+        self.outcomes = outcomes;
     }
 
     /// Counts the request.
@@ -133,6 +151,6 @@ impl<'a> Visit<'a> {
 
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
-        self.metrics.webhooks.with_label_values(&[self.project, self.outcome]).inc();
+        self.outcomes.count(self.outcome);
     }
 }

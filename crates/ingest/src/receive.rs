@@ -1,18 +1,17 @@
 //! One webhook, from the request's head to its answer.
 //!
-//! Owns the order of the steps and the bounds on one request: body size, body time, time for the broker; those on all
-//! together are [`crate::admission`]'s. Must not know sockets, Kafka, or what a hint leads to.
+//! Owns the order of the steps and the bounds on one request, body size and body time; those on all together are
+//! [`crate::admission`]'s, that on an acknowledgement is the sink's. Must not know sockets, Kafka, or what a hint leads to.
 //!
-//! Path: `Door::receive`: project, authentication, method, size, encoding, a sink that can accept at all, a free
-//! place, body,
-//! signature over it, opening and decoding, hint, sink. The cheap and secret steps come first: who may not knock learns nothing but
-//! that, and costs no reading; what is not signed as it must be is not decoded.
+//! Path: `Door::receive`: project, authentication, method, size, encoding, a sink that can accept at all, a free place,
+//! body, signature over it, opening and decoding, hint, sink. The cheap and secret steps come first: who may not knock
+//! learns nothing but that, and costs no reading; what is not signed as it must be is not decoded.
 
 use crate::admission::{Bounds, Crowd, Place};
 use crate::authenticate::{Admission, Caller, ProjectDoor};
 use crate::client_address::TrustedProxies;
 use crate::debts::Debts;
-use crate::metrics::{ACCEPTED, IGNORED, Metrics};
+use crate::metrics::{ACCEPTED, IGNORED, Metrics, Outcomes};
 use crate::rejection::Rejection;
 use crate::replay::Recent;
 use crate::trace_context::traceparent;
@@ -24,7 +23,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use models::{
-    Authentication, Hint, HintSink, Key, Lane, Notice, Notices, Source, Span, Step, Time, TraceContext, Traces,
+    Authentication, Hint, HintSink, Key, Lane, Notice, Notices, ProjectId, Source, Span, Step, Time, TraceContext,
+    Traces,
 };
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -44,21 +44,13 @@ pub struct DoorLimits {
     pub body_bytes: usize,
     /// How long a body may take to come.
     pub body_timeout: Duration,
-    /// How long the sink may take. ARGOS's own patience is not documented; 3 to 5 s is the assumption (ARGOS protocol,
-    /// section 1), and an answer after that helps nobody.
-    pub ack_timeout: Duration,
     /// Requests and bytes under way at once.
     pub bounds: Bounds,
 }
 
 impl Default for DoorLimits {
     fn default() -> DoorLimits {
-        DoorLimits {
-            body_bytes: 1024 * 1024,
-            body_timeout: Duration::from_secs(10),
-            ack_timeout: Duration::from_secs(4),
-            bounds: Bounds::default(),
-        }
+        DoorLimits { body_bytes: 1024 * 1024, body_timeout: Duration::from_secs(10), bounds: Bounds::default() }
     }
 }
 
@@ -77,8 +69,45 @@ struct Room {
     door: ProjectDoor,
     /// Its number in the crowd.
     number: usize,
+    outcomes: Outcomes,
     /// Signatures that led to a hint.
     recent: Mutex<Recent>,
+}
+
+/// A caller whose address and path are right, and what its head said.
+struct Visitor<'a> {
+    room: &'a Room,
+    admission: Admission<'a>,
+    received_at: Time,
+    span: Span,
+    trace: Option<TraceContext>,
+    /// What its head is refused for, or the length of the body, if it was announced.
+    head: Result<Option<u64>, Rejection>,
+}
+
+/// What a body told.
+struct Taken {
+    key: Key,
+    hint: Hint,
+    signature: Option<[u8; 32]>,
+}
+
+impl Visitor<'_> {
+    /// Reads a body; `None` = it tells of no submission.
+    fn tell(&mut self, body: &[u8]) -> Result<Option<Taken>, Rejection> {
+        let door = &self.room.door;
+        let passed = self.admission.verify(body)?;
+        let (webhook, authentication) = door.read(body, passed.methods)?;
+        let described = match webhook {
+            Webhook::Submission(described) => described,
+            Webhook::Ignored { .. } => return Ok(None),
+        };
+        let key = Key::new(door.id(), &described.submission);
+        let hint = hint(door, described, body, self.received_at, authentication, self.trace);
+        self.span.set("submission", key.submission());
+        self.span.set("hint_id", hint.id.as_str());
+        Ok(Some(Taken { key, hint, signature: passed.signature }))
+    }
 }
 
 /// Everything behind the public routes.
@@ -108,12 +137,12 @@ impl<S: HintSink> Door<S> {
         let mut gauges = Vec::new();
         let room = |(number, door): (usize, ProjectDoor)| {
             gauges.push(metrics.in_flight(door.id().as_str()));
-            (door.id().as_str().to_owned(), Room { door, number, recent: Mutex::default() })
+            let outcomes = metrics.declare(door.id().as_str(), door.is_unauthenticated());
+            (door.id().as_str().to_owned(), Room { door, number, outcomes, recent: Mutex::default() })
         };
         let projects: HashMap<_, _> = projects.into_iter().enumerate().map(room).collect();
         let crowd = Crowd::new(limits.bounds, gauges);
         for (id, room) in &projects {
-            metrics.declare(id, room.door.is_unauthenticated());
             if room.door.is_unauthenticated() {
                 tracing::warn!(project = %id, "webhooks of this project are taken from anyone");
             }
@@ -157,32 +186,52 @@ impl<S: HintSink> Door<S> {
         self.draining.load(Ordering::Acquire)
     }
 
-    /// Answers one request to `/webhooks/{project}[/{token}]`.
-    pub(crate) async fn receive(&self, project: &str, token: Option<&str>, request: Request<Body>) -> Response {
+    /// Answers one request to `/webhooks/{project}[/{token}]`. The head is dealt with at once, and gone before the first
+    /// wait, as thousands of requests may wait.
+    pub(crate) fn receive(
+        &self,
+        project: &str,
+        token: Option<&str>,
+        request: Request<Body>,
+    ) -> impl Future<Output = Response> + Send + use<'_, S> {
         let started = Instant::now();
         let mut visit = self.metrics.begin();
-        let Some((id, room)) = self.projects.get_key_value(project) else {
-            visit.end(Rejection::NotFound.outcome());
-            return Rejection::NotFound.into_response();
+        let (head, body) = request.into_parts();
+        let room = self.projects.get(project);
+        let visitor = match room {
+            Some(room) => {
+                visit.at(&room.outcomes);
+                self.admit(room, token, &head)
+            }
+            None => Err(Rejection::NotFound),
         };
-        visit.at(id);
-        match self.take_in(room, token, request).await {
+        async move {
+            let result = match visitor {
+                Ok(visitor) => self.take_in(visitor, body).await,
+                Err(rejection) => Err(rejection),
+            };
+            visit.end(outcome(&result));
+            self.answer(result, room.map(|room| room.door.id()), started)
+        }
+    }
+
+    /// Tells the caller, and the log.
+    fn answer(&self, result: Result<Answer, Rejection>, project: Option<&ProjectId>, started: Instant) -> Response {
+        let project = project.map(ProjectId::as_str);
+        match result {
             Ok(Answer::Accepted { hint_id }) => {
                 self.metrics.acknowledged(started.elapsed());
-                tracing::debug!(project = %id, hint_id, "webhook accepted");
-                visit.end(ACCEPTED);
+                tracing::debug!(project, hint_id, "webhook accepted");
                 // The id is made of hexadecimal digits.
                 json(format!(r#"{{"accepted":true,"hint_id":"{hint_id}"}}"#))
             }
             Ok(Answer::Ignored) => {
-                tracing::debug!(project = %id, "webhook without a submission ignored");
-                visit.end(IGNORED);
+                tracing::debug!(project, "webhook without a submission ignored");
                 json(r#"{"accepted":false,"ignored":true}"#)
             }
             Err(rejection) => {
                 // Counted, not warned of: a stranger must not be able to fill the log.
-                tracing::debug!(project = %id, outcome = rejection.outcome(), "webhook refused");
-                visit.end(rejection.outcome());
+                tracing::debug!(project, outcome = rejection.outcome(), "webhook refused");
                 rejection.into_response()
             }
         }
@@ -194,9 +243,21 @@ impl<S: HintSink> Door<S> {
         Rejection::NotFound.into_response()
     }
 
-    async fn take_in(&self, room: &Room, token: Option<&str>, request: Request<Body>) -> Result<Answer, Rejection> {
+    /// All that follows once the caller's address and path are known to be right.
+    async fn take_in(&self, mut visitor: Visitor<'_>, body: Body) -> Result<Answer, Rejection> {
+        let result = self.accept(&mut visitor, body).await;
+        let is_lost = result.as_ref().is_err_and(Rejection::loses_a_webhook);
+        visitor.span.set("outcome", outcome(&result));
+        visitor.span.fail_if(is_lost);
+        if is_lost {
+            self.debts.owe(visitor.room.door.id());
+        }
+        result
+    }
+
+    /// Whether the caller's address and path are right, and the rest of the head.
+    fn admit<'a>(&self, room: &'a Room, token: Option<&str>, head: &Parts) -> Result<Visitor<'a>, Rejection> {
         let door = &room.door;
-        let (head, body) = request.into_parts();
         let peer = head.extensions.get::<Peer>();
         let address = peer.and_then(|peer| self.proxies.client(peer.0, &head.headers));
         let received_at = (self.clock)();
@@ -206,26 +267,13 @@ impl<S: HintSink> Door<S> {
         let mut span = self.traces.begin(Step::Webhook, caller, &[]);
         span.set("project", door.id().as_str());
         let trace = span.context().or(caller);
-        let result = self.accept(room, admission, (head, body), received_at, (&mut span, trace)).await;
-        span.set("outcome", outcome(&result));
-        span.fail_if(result.as_ref().is_err_and(Rejection::loses_a_webhook));
-        if result.as_ref().is_err_and(Rejection::loses_a_webhook) {
-            self.debts.owe(door.id());
-        }
-        result
+        let head = self.check_head(head);
+        Ok(Visitor { room, admission, received_at, span, trace, head })
     }
 
-    /// All that follows once the caller's address and path are known to be right.
-    async fn accept(
-        &self,
-        room: &Room,
-        admission: Admission<'_>,
-        (head, body): (Parts, Body),
-        received_at: Time,
-        (span, trace): (&mut Span, Option<TraceContext>),
-    ) -> Result<Answer, Rejection> {
-        let door = &room.door;
-        self.check_head(&head)?;
+    /// All that costs something; a head that is refused is refused here, where its span is known.
+    async fn accept(&self, visitor: &mut Visitor<'_>, body: Body) -> Result<Answer, Rejection> {
+        let announced = visitor.head?;
         if self.is_draining() {
             return Err(Rejection::Draining);
         }
@@ -234,41 +282,33 @@ impl<S: HintSink> Door<S> {
         }
 
         // Held until the answer: what the sink keeps of it is as large.
-        let mut place = self.crowd.enter(room.number).ok_or(Rejection::Busy)?;
-        let bytes = self.read(body, announced_length(&head.headers), &mut place).await?;
-        let passed = admission.verify(&bytes)?;
-        let (webhook, authentication) = door.read(&bytes, passed.methods)?;
-        let described = match webhook {
-            Webhook::Submission(described) => described,
-            Webhook::Ignored { .. } => return Ok(Answer::Ignored),
+        let mut place = self.crowd.enter(visitor.room.number).ok_or(Rejection::Busy)?;
+        let told = {
+            let bytes = self.read(body, announced, &mut place).await?;
+            visitor.tell(&bytes)?
         };
-        let key = Key::new(door.id(), &described.submission);
-        let hint = hint(door, described, &bytes, received_at, authentication, trace);
-        drop(bytes);
-        span.set("submission", key.submission());
-        span.set("hint_id", hint.id.as_str());
-        // What the sink still holds when time is up may yet arrive; a repeated hint is harmless.
-        timeout(self.limits.ack_timeout, self.sink.accept(&key, Lane::Live, &hint))
-            .await
-            .map_err(|_| Rejection::Unavailable)??;
-        if let Some(signature) = &passed.signature {
-            self.note(room, signature);
+        let Some(taken) = told else { return Ok(Answer::Ignored) };
+        // What the sink still holds when its time is up may yet arrive; a repeated hint is harmless.
+        self.sink.accept(&taken.key, Lane::Live, &taken.hint).await?;
+        if let Some(signature) = &taken.signature {
+            self.note(visitor.room, signature);
         }
-        Ok(Answer::Accepted { hint_id: hint.id })
+        Ok(Answer::Accepted { hint_id: taken.hint.id })
     }
 
-    /// What can be refused before the body is read.
-    fn check_head(&self, head: &Parts) -> Result<(), Rejection> {
+    /// What can be refused before the body is read; its length, if it was announced.
+    fn check_head(&self, head: &Parts) -> Result<Option<u64>, Rejection> {
         if head.method != Method::POST {
             return Err(Rejection::Method);
         }
-        if announced_length(&head.headers).is_some_and(|length| length > self.limits.body_bytes as u64) {
+        let announced = announced_length(&head.headers);
+        if announced.is_some_and(|length| length > self.limits.body_bytes as u64) {
             return Err(Rejection::TooLarge);
         }
         if is_encoded(&head.headers) {
             return Err(Rejection::ContentEncoding);
         }
-        Ok(())
+        Ok(announced)
     }
 
     /// Counts a signature that led to a hint before. One whose webhook was refused meanwhile is no repeat.
@@ -378,7 +418,5 @@ fn hint_id(project: &str, received_at: Time, body_digest: &str) -> String {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    let mut text = hexadecimal(&hash.finalize());
-    text.truncate(32);
-    text
+    hexadecimal(&hash.finalize()[..16])
 }

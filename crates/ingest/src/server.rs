@@ -17,6 +17,8 @@ use crate::tls::Tls;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Version, header};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -32,9 +34,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval_at, sleep, timeout, timeout_at};
+use tokio::time::{Instant, Interval, interval_at, sleep, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
+use tower::Service;
 
 /// The largest head of a request, in bytes.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -211,21 +213,19 @@ impl Connection {
 
     async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
         let builder = self.builder();
-        let activity = Arc::new(Activity::default());
-        let (app, seen, asked) = (self.app.clone(), Arc::clone(&activity), self.stage.clone());
+        let caller = Arc::new(Caller { stage: self.stage.clone(), activity: Activity::default() });
+        let (app, seen) = (self.app.clone(), Arc::clone(&caller));
         let service = service_fn(move |request: Request<Incoming>| {
-            let busy = seen.begin(request.version());
-            let may_say_close = request.version() < Version::HTTP_2;
+            let version = request.version();
+            let busy = seen.begin(version);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer.ip()));
-            let answer = app.clone().oneshot(request);
-            let stage = asked.clone();
+            let answer = app.clone().call(request);
             async move {
                 let mut response = answer.await;
-                drop(busy);
                 if let Ok(response) = &mut response
-                    && may_say_close
-                    && *stage.borrow() >= Stage::Soon
+                    && version < Version::HTTP_2
+                    && busy.is_asked_to_end()
                 {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -233,12 +233,13 @@ impl Connection {
             }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let mut idle = interval_at(Instant::now() + self.header_timeout, self.header_timeout);
         let mut ending: Option<Instant> = None;
-        let (mut stage, mut known) = (self.stage.clone(), Stage::Serving);
+        let mut signs = FuturesUnordered::from_iter([Signs::new(self.stage.clone(), self.header_timeout).next()]);
         loop {
-            // The connection is polled in place, so no other branch loses what it has read.
-            tokio::select! {
+            // The connection is polled in place, so no other branch loses what it has read. What is aside is polled only
+            // when it has something to tell: a connection is woken several times in each request.
+            let (sign, rest) = tokio::select! {
+                biased;
                 result = connection.as_mut() => {
                     if let Err(error) = result {
                         // Callers who break off are an everyday thing.
@@ -246,31 +247,21 @@ impl Connection {
                     }
                     return;
                 }
-                changed = stage.wait_for(move |now| *now != known) => {
-                    // Without a server there is nobody to end in an orderly way for.
-                    known = changed.map_or(Stage::AtOnce, |stage| *stage);
-                    if known == Stage::AtOnce {
-                        return;
-                    }
-                    // HTTP/2 can tell its callers without a race.
-                    if ending.is_none() && (known == Stage::Orderly || activity.is_http_2()) {
-                        ending = Some(Instant::now());
-                        connection.as_mut().graceful_shutdown();
-                    }
-                }
-                _ = idle.tick() => {
-                    if !activity.was_idle() {
-                        continue;
-                    }
-                    // Asked to end a whole period ago, and still here without a request: not listening.
-                    if ending.is_some_and(|since| since.elapsed() >= self.header_timeout) {
-                        return;
-                    }
-                    if ending.is_none() {
-                        ending = Some(Instant::now());
-                        connection.as_mut().graceful_shutdown();
-                    }
-                }
+                Some(sign) = signs.next() => sign,
+            };
+            signs.push(rest.next());
+            match sign {
+                Sign::Stage(Stage::AtOnce) => return,
+                // HTTP/2 can tell its callers without a race.
+                Sign::Stage(stage) if stage < Stage::Orderly && !caller.activity.is_http_2() => continue,
+                Sign::Period if !caller.activity.was_idle() => continue,
+                // Asked to end a whole period ago, and still here without a request: not listening.
+                Sign::Period if ending.is_some_and(|since| since.elapsed() >= self.header_timeout) => return,
+                Sign::Stage(_) | Sign::Period => {}
+            }
+            if ending.is_none() {
+                ending = Some(Instant::now());
+                connection.as_mut().graceful_shutdown();
             }
         }
     }
@@ -296,6 +287,53 @@ impl Connection {
     }
 }
 
+/// What may come between two requests.
+enum Sign {
+    /// The server's end has come so far.
+    Stage(Stage),
+    /// Another period is over.
+    Period,
+}
+
+/// Waits for the next [`Sign`].
+struct Signs {
+    stage: watch::Receiver<Stage>,
+    known: Stage,
+    periods: Interval,
+}
+
+impl Signs {
+    fn new(stage: watch::Receiver<Stage>, period: Duration) -> Signs {
+        Signs { stage, known: Stage::Serving, periods: interval_at(Instant::now() + period, period) }
+    }
+
+    async fn next(mut self) -> (Sign, Signs) {
+        let known = self.known;
+        let sign = tokio::select! {
+            // Without a server there is nobody to end in an orderly way for.
+            now = self.stage.wait_for(|now| *now != known) => Sign::Stage(now.map_or(Stage::AtOnce, |now| *now)),
+            _ = self.periods.tick() => Sign::Period,
+        };
+        if let Sign::Stage(now) = sign {
+            self.known = now;
+        }
+        (sign, self)
+    }
+}
+
+/// What the requests of one connection share.
+struct Caller {
+    stage: watch::Receiver<Stage>,
+    activity: Activity,
+}
+
+impl Caller {
+    fn begin(self: &Arc<Self>, version: Version) -> Busy {
+        self.activity.begin(version);
+        Busy(Arc::clone(self))
+    }
+}
+
 /// Whether a connection is of use: hyper's own timeout knows only the heads of HTTP/1, not silence before the first
 /// byte, nor HTTP/2 connections that are held open without a request.
 #[derive(Default)]
@@ -306,11 +344,10 @@ struct Activity {
 }
 
 impl Activity {
-    fn begin(self: &Arc<Self>, version: Version) -> Busy {
+    fn begin(&self, version: Version) {
         self.http_2.store(version == Version::HTTP_2, Ordering::Relaxed);
         self.running.fetch_add(1, Ordering::Relaxed);
         self.begun.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(self))
     }
 
     fn is_http_2(&self) -> bool {
@@ -324,10 +361,16 @@ impl Activity {
 }
 
 /// A request that runs. Ends with its drop, so also when the caller leaves.
-struct Busy(Arc<Activity>);
+struct Busy(Arc<Caller>);
+
+impl Busy {
+    fn is_asked_to_end(&self) -> bool {
+        *self.0.stage.borrow() >= Stage::Soon
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.0.activity.running.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -21,7 +21,8 @@ pub enum SinkError {
 
 /// Where hints go.
 pub trait HintSink: Send + Sync + 'static {
-    /// Returns `Ok` only once the hint is durable (acknowledged by all in-sync replicas).
+    /// Returns `Ok` only once the hint is durable (acknowledged by all in-sync replicas). Ends within a bound of the
+    /// sink's own: who waits here for a caller has no other.
     fn accept(&self, key: &Key, lane: Lane, hint: &Hint) -> impl Future<Output = Result<(), SinkError>> + Send;
 
     /// Makes a request durable, for the owner of partition 0.

@@ -16,6 +16,7 @@ use crate::refusal::Refusal;
 use crate::settings::{KafkaSettings, TopicNames, millis};
 use crate::stats::{KafkaMetrics, Listener, hand_on_to_listener};
 use models::{Hint, HintSink, Key, Lane, Request, SinkError};
+use prometheus::IntCounter;
 use rdkafka::Message;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -38,6 +39,15 @@ struct InFlight {
     _place: OwnedSemaphorePermit,
     reply: oneshot::Sender<Result<(), KafkaError>>,
 }
+
+/// A hint that waits for its acknowledgement.
+struct Handed {
+    topic: Topic,
+    answer: oneshot::Receiver<Result<(), KafkaError>>,
+}
+
+/// Why a hint was not made durable: the word under which it is counted, and what the caller is told.
+type Failure = (&'static str, SinkError);
 
 /// What is known of Kafka. Shared by the callers, the producer's callbacks and the prober.
 struct Health {
@@ -144,6 +154,8 @@ struct Inner {
     places: Arc<Semaphore>,
     health: Arc<Health>,
     producer: Producer,
+    /// Of `deliveries`, found by its label once.
+    acknowledged: IntCounter,
 }
 
 impl Inner {
@@ -221,6 +233,7 @@ impl KafkaHintSink {
             names: settings.names(),
             places: Arc::new(Semaphore::new(settings.hints_in_flight)),
             producer: Inner::create(&settings, &health)?,
+            acknowledged: health.metrics.deliveries.with_label_values(&["acknowledged"]),
             settings,
             health,
         });
@@ -251,32 +264,41 @@ impl KafkaHintSink {
         tokio::time::timeout(within, self.inner.places.acquire_many(all)).await.is_ok()
     }
 
-    /// Hands a record over and waits for its acknowledgement; counts what became of it.
-    async fn deliver(&self, record: Result<Record, RecordError>) -> Result<(), SinkError> {
-        let result = match record {
-            Ok(record) => self.carry(&record).await,
-            Err(error) => Err(("refused", SinkError::Unavailable(error.to_string()))),
+    /// Hands a record over, and keeps nothing of it: librdkafka has a copy.
+    fn hand_in(&self, record: Result<Record, RecordError>) -> Result<Handed, Failure> {
+        let refused = |why: String| ("refused", SinkError::Unavailable(why));
+        let record = record.map_err(|error| refused(error.to_string()))?;
+        if !self.is_available() {
+            return Err(refused("Kafka is not reachable".to_owned()));
+        }
+        let place = self.inner.places.clone().try_acquire_owned().map_err(|_| ("full", SinkError::Full))?;
+        let (reply, answer) = oneshot::channel();
+        match self.inner.hand_over(&record, InFlight { _place: place, reply }) {
+            Ok(()) => Ok(Handed { topic: record.topic, answer }),
+            Err(SinkError::Full) => Err(("full", SinkError::Full)),
+            Err(error) => Err(("refused", error)),
+        }
+    }
+
+    /// Waits for the acknowledgement of what was handed over; counts what became of it.
+    async fn settled(&self, handed: Result<Handed, Failure>) -> Result<(), SinkError> {
+        let result = match handed {
+            Ok(handed) => self.acknowledged(handed).await,
+            Err(failure) => Err(failure),
         };
-        let word = result.as_ref().map_or_else(|(word, _)| *word, |()| "acknowledged");
-        self.inner.health.metrics.deliveries.with_label_values(&[word]).inc();
+        match &result {
+            Ok(()) => self.inner.acknowledged.inc(),
+            Err((word, _)) => self.inner.health.metrics.deliveries.with_label_values(&[*word]).inc(),
+        }
         result.map_err(|(_, error)| error)
     }
 
-    async fn carry(&self, record: &Record) -> Result<(), (&'static str, SinkError)> {
+    async fn acknowledged(&self, Handed { topic, answer }: Handed) -> Result<(), Failure> {
         let inner = &self.inner;
-        if !self.is_available() {
-            return Err(("refused", SinkError::Unavailable("Kafka is not reachable".to_owned())));
-        }
-        let place = inner.places.clone().try_acquire_owned().map_err(|_| ("full", SinkError::Full))?;
-        let (reply, answer) = oneshot::channel();
-        inner.hand_over(record, InFlight { _place: place, reply }).map_err(|error| match error {
-            SinkError::Full => ("full", error),
-            SinkError::Unavailable(_) | SinkError::Denied(_) => ("refused", error),
-        })?;
         match tokio::time::timeout(inner.settings.hint_deadline, answer).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => {
-                let topic = inner.name_of(record.topic);
+                let topic = inner.name_of(topic);
                 let denied = error.rdkafka_error_code().and_then(|code| Refusal::denied(code, topic));
                 let unavailable = || SinkError::Unavailable(error.to_string());
                 Err(("failed", denied.map_or_else(unavailable, |refusal| SinkError::Denied(refusal.to_string()))))
@@ -294,11 +316,11 @@ impl KafkaHintSink {
 
 impl HintSink for KafkaHintSink {
     async fn accept(&self, key: &Key, lane: Lane, hint: &Hint) -> Result<(), SinkError> {
-        self.deliver(record::hint(Topic::of_lane(lane), key, hint)).await
+        self.settled(self.hand_in(record::hint(Topic::of_lane(lane), key, hint))).await
     }
 
     async fn request(&self, request: &Request) -> Result<(), SinkError> {
-        self.deliver(record::request(request)).await
+        self.settled(self.hand_in(record::request(request))).await
     }
 
     fn is_available(&self) -> bool {

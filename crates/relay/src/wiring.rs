@@ -174,8 +174,6 @@ impl Wiring {
         let limits = DoorLimits {
             body_bytes: ingest.body_limit.0 as usize,
             body_timeout: ingest.body_timeout,
-            // The sink has its own, shorter deadline; this one only guards against a sink that hangs.
-            ack_timeout: self.config.kafka.hint_deadline + Duration::from_millis(500),
             bounds: Bounds {
                 requests: ingest.max_in_flight,
                 bytes: ingest.max_bytes_in_flight.0 as usize,

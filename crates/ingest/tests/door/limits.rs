@@ -78,16 +78,6 @@ async fn a_body_that_breaks_off_is_no_webhook() {
 }
 
 #[tokio::test]
-async fn a_sink_that_takes_too_long_is_unavailable() {
-    let limits = DoorLimits { ack_timeout: SHORT, ..DoorLimits::default() };
-    let server = Server::with(limits, ServerLimits::default()).await;
-    server.set(Mode::Slow);
-    let answer = server.ask(post("/webhooks/open", APPROVED)).await;
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
-    assert_eq!(server.count("open", "unavailable"), 1);
-}
-
-#[tokio::test]
 async fn silence_is_cut_off_wherever_it_begins() {
     let limits = ServerLimits { header_timeout: SHORT, ..ServerLimits::default() };
     let server = Server::with(DoorLimits::default(), limits).await;
