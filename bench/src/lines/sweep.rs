@@ -36,7 +36,7 @@ pub async fn run(bench: &mut Bench) {
     take_in(&sim, &mut replica, &setup, rows).await;
     let idle = idle(&replica).await;
     let case = format!("{rows} unchanged rows");
-    for _ in 0..bench.times {
+    for _ in 0..bench.times * 2 {
         let ours = walk(&sim, &replica, rows, now, idle).await;
         let began = Instant::now();
         let bare = Bare::start("pages", &[sim.base_url().to_owned(), API_KEY.to_owned(), PAGE.to_string()]);

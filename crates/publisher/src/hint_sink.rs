@@ -24,7 +24,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, ProducerContext};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// So many failures in a row mean that Kafka is gone; one is a blip.
@@ -56,7 +56,8 @@ struct Health {
     /// Somebody said that Kafka might be gone: to be looked at now.
     suspect: AtomicBool,
     failures: AtomicU32,
-    last_success: Mutex<Option<Instant>>,
+    /// Whether a hint was acknowledged since Kafka was last seen to be gone.
+    acknowledged: AtomicBool,
     /// Why the cluster will not have us, until it does.
     refusal: Mutex<Option<Refusal>>,
     stop: AtomicBool,
@@ -79,7 +80,7 @@ impl Health {
 
     fn succeeded(&self) {
         self.failures.store(0, Ordering::Release);
-        *lock(&self.last_success) = Some(Instant::now());
+        self.acknowledged.store(true, Ordering::Release);
     }
 
     fn failed(&self) {
@@ -223,7 +224,7 @@ impl KafkaHintSink {
             available: AtomicBool::new(false),
             suspect: AtomicBool::new(false),
             failures: AtomicU32::new(0),
-            last_success: Mutex::default(),
+            acknowledged: AtomicBool::new(false),
             refusal: Mutex::default(),
             stop: AtomicBool::new(false),
             sleeping: Mutex::default(),

@@ -7,13 +7,12 @@
 //! still stuck: metadata alone does not show that records are acknowledged.
 
 use super::{Health, Inner};
-use crate::ledger::lock;
 use crate::refusal::Refusal;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::Producer as _;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Between two looks while Kafka is away.
 const EVERY: Duration = Duration::from_millis(250);
@@ -26,19 +25,20 @@ const GOOD: u32 = 2;
 /// Runs until the sink is dropped.
 pub(super) fn work(inner: &Inner) {
     let health = &inner.health;
-    let (mut good, mut ever, mut down_since) = (0, false, Instant::now());
+    let (mut good, mut ever) = (0, false);
     let mut was_available = false;
     while !health.stop.load(Ordering::Acquire) {
         let available = health.available.load(Ordering::Acquire);
         if was_available && !available {
-            (good, down_since) = (0, Instant::now());
+            good = 0;
+            health.acknowledged.store(false, Ordering::Release);
         }
         was_available = available;
         let suspected = health.suspect.swap(false, Ordering::AcqRel);
         if !available || suspected {
             if look(inner, if available { SUSPICION } else { PATIENCE }) {
                 good += 1;
-                if !available && (!ever || good >= GOOD) && nothing_stuck(inner, health, down_since) {
+                if !available && (!ever || good >= GOOD) && nothing_stuck(inner, health) {
                     ever = true;
                     health.failures.store(0, Ordering::Release);
                     health.set_available(true);
@@ -74,7 +74,7 @@ fn look(inner: &Inner, patience: Duration) -> bool {
 }
 
 /// Whether everything handed over before Kafka went away is done with, or something was acknowledged since.
-fn nothing_stuck(inner: &Inner, health: &Health, down_since: Instant) -> bool {
+fn nothing_stuck(inner: &Inner, health: &Health) -> bool {
     let empty = inner.places.available_permits() == inner.settings.hints_in_flight;
-    empty || lock(&health.last_success).is_some_and(|at| at > down_since)
+    empty || health.acknowledged.load(Ordering::Acquire)
 }

@@ -48,16 +48,33 @@ impl Due {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Facts<'a> {
+/// The first part of [`Packed`], up to what a list row may show.
+#[derive(Deserialize)]
+struct Front<'a> {
+    since: Time,
+    check: Option<Due>,
+    grave: Option<Grave>,
+    #[serde(borrow)]
+    published: Option<FrontFacts<'a>>,
+}
+
+/// What a list row may show of [`Facts`].
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct FrontFacts<'a> {
     kyc_status: KycStatus,
-    aml_status: AmlStatus,
     risk: Risk,
-    monitoring: Monitoring,
     updated_at: Option<Later>,
     /// Hashes, fingerprint and personal digest: they use all of their bits, and as varints would take a fifth more.
     #[serde(borrow)]
     bits: &'a [u8],
+}
+
+#[derive(Serialize, Deserialize)]
+struct Facts<'a> {
+    #[serde(borrow)]
+    front: FrontFacts<'a>,
+    aml_status: AmlStatus,
+    monitoring: Monitoring,
     retries: u32,
     reading: Reading,
     notices: Notices,
@@ -65,7 +82,7 @@ struct Facts<'a> {
 
 const HASHES: usize = 4 * HASHED_FIELDS.len();
 
-/// What [`Facts::bits`] is made of.
+/// What [`FrontFacts::bits`] is made of.
 fn bits(published: &Published) -> Vec<u8> {
     let mut bits = Vec::with_capacity(HASHES + 28);
     bits.extend(published.hashes.iter().flat_map(|hash| hash.to_le_bytes()));
@@ -79,7 +96,8 @@ fn bits(published: &Published) -> Vec<u8> {
 
 impl Facts<'_> {
     fn published(&self, since: Time) -> Option<Published> {
-        let (hashes, rest) = self.bits.split_at_checked(HASHES)?;
+        let FrontFacts { kyc_status, risk, updated_at, bits } = self.front;
+        let (hashes, rest) = bits.split_at_checked(HASHES)?;
         let (fingerprint, personal) = rest.split_first_chunk()?;
         let hashes = hashes.as_chunks().0;
         let personal = personal.split_first_chunk().and_then(|(key, digest)| {
@@ -87,12 +105,12 @@ impl Facts<'_> {
             Some(PersonalDigest { key: u32::from_le_bytes(*key), digest })
         });
         Some(Published {
-            kyc_status: self.kyc_status,
+            kyc_status,
             aml_status: self.aml_status,
-            risk: self.risk,
+            risk,
             monitoring: self.monitoring,
             retries: self.retries,
-            updated_at: self.updated_at.map(|updated| updated.time(since)),
+            updated_at: updated_at.map(|updated| updated.time(since)),
             hashes: std::array::from_fn(|field| hashes.get(field).map_or(0, |hash| u32::from_le_bytes(*hash))),
             fingerprint: u128::from_le_bytes(*fingerprint),
             personal,
@@ -106,12 +124,14 @@ impl Facts<'_> {
 pub(super) fn pack(entry: &Entry, to: Vec<u8>) -> Vec<u8> {
     let bits = entry.published.as_ref().map(bits).unwrap_or_default();
     let published = entry.published.as_ref().map(|published| Facts {
-        kyc_status: published.kyc_status,
+        front: FrontFacts {
+            kyc_status: published.kyc_status,
+            risk: published.risk,
+            updated_at: published.updated_at.map(|updated| Later::new(updated, entry.since)),
+            bits: &bits,
+        },
         aml_status: published.aml_status,
-        risk: published.risk,
         monitoring: published.monitoring,
-        updated_at: published.updated_at.map(|updated| Later::new(updated, entry.since)),
-        bits: &bits,
         retries: published.retries,
         reading: published.reading,
         notices: published.notices,
@@ -172,16 +192,16 @@ impl From<&Entry> for Glance {
 
 /// Reads the first part of what [`pack`] wrote.
 pub(super) fn glance(bytes: &[u8]) -> Option<Glance> {
-    let (packed, _) = postcard::take_from_bytes::<Packed<'_>>(bytes).ok()?;
-    let shown = |facts: Facts<'_>| {
+    let (front, _) = postcard::take_from_bytes::<Front<'_>>(bytes).ok()?;
+    let shown = |facts: FrontFacts<'_>| {
         let word = facts.bits.get(4 * AML_WORD..)?.first_chunk()?;
         Some(Shown {
             kyc_status: facts.kyc_status,
             risk: facts.risk,
-            updated_at: facts.updated_at.map(|updated| updated.time(packed.since)),
+            updated_at: facts.updated_at.map(|updated| updated.time(front.since)),
             aml_word: u32::from_le_bytes(*word),
         })
     };
-    let check = packed.check.map(|check| check.reason);
-    Some(Glance { check, is_grave: packed.grave.is_some(), published: packed.published.and_then(shown) })
+    let check = front.check.map(|check| check.reason);
+    Some(Glance { check, is_grave: front.grave.is_some(), published: front.published.and_then(shown) })
 }

@@ -123,7 +123,7 @@ impl Partition {
         if self.running
             && let Some(check) = entry.check
         {
-            self.timers.insert(check.due, mark);
+            self.timers.renew(check.due, mark, |mark| self.entries.due_times(mark));
         }
     }
 

@@ -1,8 +1,9 @@
 //! When entries are due, in four bytes each as long as that is far.
 //!
 //! Owns: marks of entries by the time when they are due: sorted in the hours that have begun, in no order in later ones.
-//! A mark is a reminder: the entry says when it is due. So nothing is ever removed: a reminder that the entry does not
-//! confirm was for an earlier due time, and a later one is here too. Must not know: entries.
+//! A mark is a reminder: the entry says when it is due. So none has to be removed: a reminder that the entry does not
+//! confirm was for another due time, and the right one is here too. Those of a later hour are forgotten once they are
+//! many. Must not know: entries.
 
 use super::store::Mark;
 use models::Time;
@@ -28,6 +29,7 @@ impl Timers {
         *self = Timers::default();
     }
 
+    /// Adds a reminder for entries that have none.
     pub(super) fn insert(&mut self, due: Time, mark: Mark) {
         let hour = hour_of(due);
         if hour < self.next_hour {
@@ -35,6 +37,17 @@ impl Timers {
         } else {
             self.later.entry(hour).or_default().push(mark);
         }
+    }
+
+    /// Adds a reminder for entries that may have others. `due_of` tells when the entries of a mark are due.
+    pub(super) fn renew<I: Iterator<Item = Time>>(&mut self, due: Time, mark: Mark, due_of: impl FnMut(Mark) -> I) {
+        let hour = hour_of(due);
+        if let Some(marks) = self.later.get_mut(&hour)
+            && marks.len() == marks.capacity()
+        {
+            forget_outdated(marks, hour, due_of);
+        }
+        self.insert(due, mark);
     }
 
     /// When there is something to do, at the latest: the first reminder, or an hour that begins.
@@ -70,6 +83,17 @@ impl Timers {
     }
 }
 
+/// Makes room in an hour that is full. It grows where half of it is still right, so each reminder is looked at twice at
+/// most for each that comes.
+fn forget_outdated<I: Iterator<Item = Time>>(marks: &mut Vec<Mark>, hour: i64, mut due_of: impl FnMut(Mark) -> I) {
+    marks.sort_unstable();
+    marks.dedup();
+    marks.retain(|mark| due_of(*mark).any(|due| hour_of(due) == hour));
+    if marks.len() > marks.capacity() / 2 {
+        marks.reserve(marks.capacity());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,7 +110,7 @@ mod tests {
             for (mark, after, step) in steps {
                 let due = Time::from_millis(now.as_millis() + after);
                 entries.insert(mark, due);
-                timers.insert(due, mark);
+                timers.renew(due, mark, |mark| entries.get(&mark).copied().into_iter());
                 now = Time::from_millis(now.as_millis() + step);
                 let first = timers.first();
                 timers.advance(now, |mark| entries.get(&mark).copied().into_iter());
@@ -100,5 +124,22 @@ mod tests {
                 prop_assert!(entries.values().all(|due| *due > now), "{:?} at {}", entries, now);
             }
         }
+    }
+
+    #[test]
+    fn what_is_put_off_again_and_again_takes_no_more_room() {
+        let (mut timers, mut entries) = (Timers::default(), BTreeMap::new());
+        for round in 0..10_000_u32 {
+            let (mark, due) = (round % 100, Time::from_millis(i64::from(round) % 7 * HOUR));
+            entries.insert(mark, due);
+            timers.renew(due, mark, |mark| entries.get(&mark).copied().into_iter());
+        }
+        let kept: usize = timers.later.values().map(Vec::capacity).sum();
+        assert!(kept <= 4 * 100 + 4 * 7, "{kept} for 100 entries in 7 hours");
+        let mut woken = Vec::new();
+        timers.advance(Time::from_millis(7 * HOUR), |mark| entries.get(&mark).copied().into_iter());
+        woken.extend(std::iter::from_fn(|| timers.pop(Time::from_millis(7 * HOUR))));
+        woken.sort_unstable();
+        assert!(woken.into_iter().eq(0..100), "each of them once");
     }
 }
