@@ -1,8 +1,8 @@
 //! g. The soak: a steady load on a fixed set of submissions for `SOAK_MINUTES`; memory must not grow.
 //!
 //! The load is 50 webhooks a second over 2,000 submissions that are reversed in turn, so every one of them is an event.
-//! The first quarter of the time is warm-up (the journal of what happened lately takes seven minutes to fill its 16 MB); over
-//! the rest a line is fitted to the resident memory.
+//! The first quarter of the time is warm-up (the bounded journal of what happened lately is full after seven minutes); over the
+//! rest a line is fitted to the resident memory.
 
 use super::latency::Whole;
 use super::{Bench, MOST};
